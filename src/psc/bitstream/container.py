@@ -1,0 +1,144 @@
+"""The file: a header that can be read without any model, and one range-coded body. FORMAT.md specifies it.
+
+magic 4 | version 1 | flags 1 | width, height (varints) | plan 1 or more | rounds 1 | step 1
+| seed (varint) | prior 4 | body length (varint) | body CRC-16 2 | header CRC-16 2 | body
+"""
+
+import binascii
+from dataclasses import dataclass
+
+from psc.errors import PscError
+from psc.plan import DEFAULT, PAPER, Level, Plan, Round
+
+MAGIC = b"\x89PSC"
+VERSION = 1
+NAMED_PLANS = {1: DEFAULT, 2: PAPER}
+EXPLICIT_PLAN = 0
+GREY = 1
+MAX_SIDE = 65535
+FINGERPRINT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says before its body.
+
+    width, height: of the picture in pixels. grey: one channel instead of three (RGB). rounds: how many of
+    the plan's rounds the body holds. step_index: the quantiser's step. seed: of the noise.
+    fingerprint: the first four bytes of the prior's fingerprint. body: length in bytes and CRC-16.
+    """
+
+    width: int
+    height: int
+    grey: bool
+    plan: Plan
+    rounds: int
+    step_index: int
+    seed: int
+    fingerprint: bytes
+    body_length: int = 0
+    body_crc: int = 0
+
+    def pack(self) -> bytes:
+        """The header's bytes."""
+        fields = MAGIC + bytes([VERSION, GREY if self.grey else 0])
+        fields += _varint(self.width) + _varint(self.height) + _pack_plan(self.plan)
+        fields += bytes([self.rounds, self.step_index]) + _varint(self.seed) + self.fingerprint
+        fields += _varint(self.body_length) + self.body_crc.to_bytes(2, "big")
+        return fields + crc16(fields).to_bytes(2, "big")
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/XMODEM: polynomial 0x1021, start 0."""
+    return binascii.crc_hqx(data, 0)
+
+
+def unpack(data: bytes) -> tuple[Header, bytes]:
+    """The header and whatever follows it; PscError says what is wrong with a file that is not ours."""
+    if data[:4] != MAGIC:
+        raise PscError(f"not a PSC file: it starts with {data[:4]!r}, a PSC file with {MAGIC!r}")
+    if len(data) > 4 and data[4] != VERSION:
+        raise PscError(
+            f"format version {data[4]}; this program reads version {VERSION}: a newer psc may read it"
+        )
+    reader = _Fields(data[5:])
+    flags, width, height = reader.byte(), reader.varint(), reader.varint()
+    plan = _unpack_plan(reader)
+    rounds, step_index, seed = reader.byte(), reader.byte(), reader.varint()
+    fingerprint, body_length = reader.take(FINGERPRINT_BYTES), reader.varint()
+    body_crc = int.from_bytes(reader.take(2), "big")
+    size = 5 + reader.position
+    if int.from_bytes(reader.take(2), "big") != crc16(data[:size]):
+        raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
+    if flags > GREY or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or rounds > len(plan.rounds):
+        raise PscError("the header holds values that no encoder writes; the file is damaged or forged")
+    grey = flags == GREY
+    header = Header(width, height, grey, plan, rounds, step_index, seed, fingerprint, body_length, body_crc)
+    return header, data[size + 2 :]
+
+
+class _Fields:
+    """Reads a header's fields one after another."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.position = data, 0
+
+    def take(self, count: int) -> bytes:
+        self.position += count
+        if self.position > len(self._data):
+            raise PscError("the file ends inside its header: nothing can be decoded from so little")
+        return self._data[self.position - count : self.position]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self) -> int:
+        """LEB128, below 2^64."""
+        value = 0
+        for shift in range(0, 70, 7):
+            digit = self.byte()
+            value |= (digit & 127) << shift
+            if digit < 128:
+                break
+        if digit >= 128 or value >= 2**64:
+            raise PscError("the header holds a number of more than 64 bits; the file is damaged")
+        return value
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 128:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _pack_plan(plan: Plan) -> bytes:
+    for number, named in NAMED_PLANS.items():
+        if plan == named:
+            return bytes([number])
+    groups: list[list[int]] = []
+    for item in plan.rounds:
+        fields = [item.level, item.rows, item.steps]
+        if groups and groups[-1][1:] == fields:
+            groups[-1][0] += 1
+        else:
+            groups.append([1, *fields])
+    out = [EXPLICIT_PLAN, plan.samples, plan.fresh_steps, int(plan.paper), len(plan.levels)]
+    out += [value for level in plan.levels for value in (level.scale, level.window)]
+    return bytes([*out, len(groups), *(value for group in groups for value in group)])
+
+
+def _unpack_plan(reader: _Fields) -> Plan:
+    number = reader.byte()
+    if number in NAMED_PLANS:
+        return NAMED_PLANS[number]
+    if number != EXPLICIT_PLAN:
+        raise PscError(f"plan number {number} is unknown to this version of psc; a newer one may know it")
+    samples, fresh_steps, paper, levels = (reader.byte() for _ in range(4))
+    pyramid = tuple(Level(reader.byte(), reader.byte()) for _ in range(min(levels, 9)))
+    rounds: list[Round] = []
+    for _ in range(reader.byte()):
+        repeat, level, rows, steps = (reader.byte() for _ in range(4))
+        rounds += [Round(level, rows, steps)] * repeat
+    return Plan(pyramid, tuple(rounds), samples, fresh_steps, bool(paper))

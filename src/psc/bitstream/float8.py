@@ -1,0 +1,60 @@
+"""Numbers as float8 e4m3: the published scheme's quantiser, defined in integers.
+
+A code is a sign and a magnitude 0 ... 126: exponent field E (4 bits, bias 7), mantissa field M (3 bits), worth
+M * 2^-9 for E = 0 and (8 + M) * 2^(E - 10) otherwise. Values round to the nearest code, ties to an even M;
+beyond 448 they saturate. Nothing is predicted; the range coder learns how often magnitudes occur.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.bitstream.rangecoder import Channel, uniform
+from psc.bitstream.tables import UNIT, Table, to_symbols
+
+LARGEST = 126
+STEPS_PER_OCTAVE = 8
+
+
+class Float8Coding:
+    """The ``paper`` preset's coding; the same face as :class:`psc.bitstream.uniform.UniformCoding`."""
+
+    step = 0.0
+
+    def __init__(self) -> None:
+        size = LARGEST + 1
+        self._table = Table([UNIT // size] * size, confidence=8)
+
+    def classify(self, variance: torch.Tensor) -> NDArray[np.int64]:
+        """All numbers are of one class: everything proposed is measured."""
+        return np.zeros(tuple(variance.shape), dtype=np.int64)
+
+    def quantise(self, value: torch.Tensor) -> NDArray[np.int64]:
+        """The nearest codes, with the value's sign."""
+        units = (value.abs() * 512).clamp(max=448 * 512)
+        exponent = torch.frexp(units)[1].long() - 4  # units = mantissa * 2^exponent with 8 <= mantissa < 16
+        exponent = exponent.clamp(min=0)
+        mantissa = torch.round(units / torch.pow(2.0, exponent.double())).long()
+        code = exponent * STEPS_PER_OCTAVE + mantissa
+        return (torch.sign(value).long() * code.clamp(max=LARGEST)).numpy()
+
+    def dequantise(self, q: NDArray[np.int64]) -> torch.Tensor:
+        """The values of signed codes."""
+        code = np.abs(q)
+        exponent = np.maximum(code // STEPS_PER_OCTAVE - 1, 0)
+        units = (code - exponent * STEPS_PER_OCTAVE) << exponent
+        return torch.from_numpy(np.sign(q) * units).double() / 512
+
+    def code(
+        self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Code a round's numbers in order: all magnitudes, then the signs of those that have one."""
+        magnitude = channel.code(to_symbols(np.abs(q)), self._table.frequencies())
+        signed = np.flatnonzero(magnitude)
+        sign = channel.code(to_symbols((q[signed] < 0).astype(np.int64)), uniform(2))
+        whole = len(magnitude) if len(sign) == len(signed) else int(signed[len(sign)])
+        out = np.zeros_like(q)
+        out[: len(magnitude)] = magnitude
+        out[signed[: len(sign)]] *= 1 - 2 * sign.astype(np.int64)
+        self._table.learn(magnitude)
+        return out, np.arange(len(q)) < whole

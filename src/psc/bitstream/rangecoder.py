@@ -1,0 +1,123 @@
+"""The range coder: constriction's, fed with integer frequencies, and cut files made readable.
+
+A model is an array of integer frequencies with the sum 2^24. constriction's ``Categorical`` takes weights and
+gives each of n symbols 1 / 2^24 plus its share of the remaining 2^24 - n; weights that already sum to
+2^24 - n therefore become frequency - 1 + 1 exactly: nothing is left to the library's rounding.
+
+The coder's 32-bit words are stored big-endian, so that the file's bytes are the digits of one long number and
+a prefix of the file is a prefix of the number. What is missing at the end counts as zeros.
+"""
+
+from typing import Protocol
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from psc.errors import PscError
+
+TOTAL = 2**24
+Symbols = NDArray[np.int32]
+Frequencies = NDArray[np.int64]
+
+
+class Channel(Protocol):
+    """Where symbols go to (a writer) or come from (a reader): both sides run the same code."""
+
+    def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
+        """Code symbols under one model; a writer returns them, a reader those that it finds instead.
+
+        A reader of a cut file returns fewer than asked for: those that no continuation could change.
+        """
+        ...
+
+    @property
+    def bits(self) -> int:
+        """Bits written or read so far."""
+        ...
+
+
+def uniform(size: int) -> Frequencies:
+    """The model of ``size`` equally likely symbols, size a power of two up to 2^16."""
+    return np.full(size, TOTAL // size, dtype=np.int64)
+
+
+def _model(frequencies: Frequencies) -> constriction.stream.model.Categorical:
+    weights = (frequencies - 1).astype(np.float32)  # exact: integers up to 2^24
+    return constriction.stream.model.Categorical(weights, perfect=False)
+
+
+class Writer:
+    """Encodes symbols to bytes."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.queue.RangeEncoder()
+        self._log: list[tuple[Symbols, Frequencies]] = []
+
+    @property
+    def bits(self) -> int:
+        return int(self._coder.num_bits())
+
+    def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
+        if len(symbols):
+            self._coder.encode(symbols, _model(frequencies))
+            self._log.append((symbols, frequencies))
+        return symbols
+
+    def finish(self) -> bytes:
+        """The shortest bytes that decode to the symbols when zeros follow."""
+        data: bytes = self._coder.get_compressed().astype(">u4").tobytes()
+        for length in range(max(0, len(data) - 8), len(data)):
+            head = int.from_bytes(data[:length], "big")
+            for number in (head, head + 1):
+                if number < 256**length and self._decodes(candidate := number.to_bytes(length, "big")):
+                    return candidate
+        return data
+
+    def _decodes(self, data: bytes) -> bool:
+        reader = Reader(data)
+        try:
+            return all(np.array_equal(reader.code(s, f), s) for s, f in self._log)
+        except PscError:
+            return False
+
+
+class Reader:
+    """Decodes bytes to symbols. ``cut`` says that bytes are missing at the end."""
+
+    def __init__(self, data: bytes, cut: bool = False) -> None:
+        self._cut = cut
+        self._bits = 0.0
+        # Whatever the missing bytes were, the number lies between these two.
+        self._low, self._high = _decoder(data + bytes(64)), _decoder(data + b"\xff" * 64)
+
+    @property
+    def bits(self) -> int:
+        return round(self._bits)
+
+    def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
+        model = _model(frequencies)
+        found = self._certain(len(symbols), model) if self._cut else self._all(len(symbols), model)
+        self._bits += float(np.log2(TOTAL / frequencies[found]).sum())
+        return found
+
+    def _all(self, count: int, model: constriction.stream.model.Categorical) -> Symbols:
+        try:
+            found: Symbols = self._low.decode(model, count)
+        except AssertionError as error:
+            raise PscError("the file's body is damaged: no encoder writes these bytes") from error
+        return found
+
+    def _certain(self, count: int, model: constriction.stream.model.Categorical) -> Symbols:
+        found: list[int] = []
+        try:
+            while len(found) < count and (symbol := self._low.decode(model)) == self._high.decode(model):
+                found.append(symbol)
+        except AssertionError:  # the filler is no encoder's: nothing more is certain
+            pass
+        return np.array(found, dtype=np.int32)
+
+
+def _decoder(data: bytes) -> constriction.stream.queue.RangeDecoder:
+    padded = data + bytes(-len(data) % 4)
+    return constriction.stream.queue.RangeDecoder(np.frombuffer(padded, dtype=">u4").astype(np.uint32))

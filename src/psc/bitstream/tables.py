@@ -1,0 +1,49 @@
+"""Adaptive integer frequency tables for the range coder.
+
+Between rounds a table learns from the symbols that both sides have seen; within a round it stands still,
+so that a round's symbols are coded as arrays.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psc.bitstream.rangecoder import TOTAL, Frequencies, Symbols
+
+UNIT = 2**20
+"""Weight of one observed symbol; a prior's weights sum to about UNIT."""
+
+
+class Table:
+    """n symbols with prior weights and counts: frequency ~ confidence * prior + UNIT * count."""
+
+    def __init__(self, prior: list[int], confidence: int) -> None:
+        self._prior = [confidence * weight for weight in prior]
+        self._counts = [0] * len(prior)
+
+    def learn(self, symbols: Symbols) -> None:
+        """Count the symbols of a round that is over."""
+        counts = np.bincount(symbols, minlength=len(self._counts)).tolist()
+        self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
+
+    def frequencies(self) -> Frequencies:
+        """Integers >= 1 with the sum TOTAL; what rounding leaves goes to the likeliest symbol."""
+        mass = [w + UNIT * c for w, c in zip(self._prior, self._counts, strict=True)]
+        free, whole = TOTAL - len(mass), sum(mass)
+        out = [1 + m * free // whole for m in mass]
+        out[max(range(len(mass)), key=mass.__getitem__)] += TOTAL - sum(out)
+        return np.array(out, dtype=np.int64)
+
+
+def geometric(ratio: int, size: int) -> list[int]:
+    """Weights of ``size`` symbols, each ratio / 2^16 times the one before, with a sum of about UNIT."""
+    weight, weights = 2**40, []
+    for _ in range(size):
+        weights.append(weight)
+        weight = weight * ratio >> 16
+    whole = sum(weights)
+    return [w * UNIT // whole for w in weights]
+
+
+def to_symbols(values: NDArray[np.int64]) -> Symbols:
+    """Values as the range coder takes them."""
+    return values.astype(np.int32)

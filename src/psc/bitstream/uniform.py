@@ -1,0 +1,135 @@
+"""Numbers as multiples of one uniform step Delta around their predicted values.
+
+q = (c - m) / Delta, rounded; its probabilities depend on the predicted spread rho = std / Delta, in classes of a
+quarter octave from rho = 1/4 up. What is below is not measured at all: its bits would buy too little
+(reverse water-filling). From rho = 8 on q is split: high part by table, low bits as they are.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.bitstream.rangecoder import Channel, Symbols, uniform
+from psc.bitstream.tables import Table, geometric, to_symbols
+
+NOT_MEASURED = -1
+TABLES = 20
+REACH = 31
+"""The tables' symbols: -REACH ... REACH, then ESCAPE."""
+ESCAPE = 2 * REACH + 1
+CONFIDENCE = 64
+MAX_EXCESS_BITS = 25
+MAX_CLASS = TABLES + 4 * 15 - 1
+"""Low parts of at most 15 bits."""
+
+RATIOS = tuple(round(65536 * math.exp(-1 / max(0.05, 2 ** (k / 4 - 2 + 0.125)))) for k in range(TABLES))
+
+STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
+                  92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515)  # fmt: skip
+
+
+def step_size(index: int) -> float:
+    """Delta of step index 0 <= index <= 255: about 2^(index / 16 - 8), a multiple of 2^-24."""
+    return float(STEP_MANTISSAS[index % 16]) * 2.0 ** (index // 16 - 24)
+
+
+class UniformCoding:
+    """Quantises residuals with step Delta and codes them by predicted spread."""
+
+    def __init__(self, step_index: int) -> None:
+        self.step = step_size(step_index)
+        self._tables = [Table(_prior(k), CONFIDENCE) for k in range(TABLES)]
+
+    def classify(self, variance: torch.Tensor) -> NDArray[np.int64]:
+        """Class of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED."""
+        mantissa, exponent = torch.frexp(variance / (self.step * self.step))
+        classes = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 8
+        classes = torch.where(variance == 0, NOT_MEASURED, classes)
+        return classes.clamp(NOT_MEASURED, MAX_CLASS).numpy()
+
+    def quantise(self, residual: torch.Tensor, dead_zone: float = 0.1) -> NDArray[np.int64]:
+        """The encoder's choice of q: towards zero by ``dead_zone``."""
+        v = residual / self.step
+        q = torch.sign(v) * torch.floor(v.abs() + 0.5 - dead_zone)
+        return q.clamp(-(2**24), 2**24).long().numpy()
+
+    def dequantise(self, q: NDArray[np.int64]) -> torch.Tensor:
+        """Residuals, exact multiples of Delta."""
+        return torch.from_numpy(q).double() * self.step
+
+    def code(
+        self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Code a round's numbers (flat), widest predicted spread first; learn from them.
+
+        Returns q, and which of them are known: all, unless a reader's file is cut.
+        """
+        known = np.zeros(len(q), dtype=np.bool_)
+        q = q.copy()
+        seen: list[tuple[Table, Symbols]] = []
+        for k in range(int(classes.max(initial=NOT_MEASURED)), NOT_MEASURED, -1):
+            where = np.flatnonzero(classes == k)
+            if len(where) == 0:
+                continue
+            values, symbols = self._code_class(channel, q[where], k)
+            q[where[: len(values)]] = values
+            known[where[: len(values)]] = True
+            seen.append((self._table(k), symbols))
+            if len(values) < len(where):
+                break
+        for table, symbols in seen:
+            table.learn(symbols)
+        return q, known
+
+    def _code_class(
+        self, channel: Channel, q: NDArray[np.int64], k: int
+    ) -> tuple[NDArray[np.int64], Symbols]:
+        """The numbers of one class: high parts, low bits, escapes. Returns what is certain of them."""
+        shift = max(0, (k - TABLES) // 4 + 1)
+        high = q >> shift
+        symbols = to_symbols(np.where(np.abs(high) <= REACH, high + REACH, ESCAPE))
+        symbols = channel.code(symbols, self._table(k).frequencies())
+        low = to_symbols(q[: len(symbols)] & ((1 << shift) - 1))
+        if shift:
+            low = channel.code(low, uniform(1 << shift))
+        found = symbols[: len(low)].astype(np.int64) - REACH
+        for i in np.flatnonzero(found == ESCAPE - REACH):
+            value = _code_escape(channel, int(high[i]))
+            if value is None:
+                found, low = found[:i], low[:i]
+                break
+            found[i] = value
+        return (found << shift) + low, symbols
+
+    def _table(self, k: int) -> Table:
+        return self._tables[k if k < TABLES else TABLES - 4 + k % 4]
+
+
+def _prior(k: int) -> list[int]:
+    """Weights of table k before anything was seen: two-sided geometric, and little for an escape."""
+    side = geometric(RATIOS[k], REACH + 1)
+    return [*reversed(side[1:]), side[0], *side[1:], 1]
+
+
+def _code_escape(channel: Channel, value: int) -> int | None:
+    """A value beyond REACH: sign, length and digits of |value| - REACH; None where the file ends."""
+    excess = max(abs(value) - REACH, 1)
+    header = _bits(channel, (excess.bit_length() - 1) * 2 + (value < 0), 6)
+    if header is None:
+        return None
+    length = min(header >> 1, MAX_EXCESS_BITS)
+    digits = 1
+    for first in range(length, 0, -8):  # after the leading one, eight digits at a time
+        width = min(first, 8)
+        part = _bits(channel, excess >> (first - width) & (1 << width) - 1, width)
+        if part is None:
+            return None
+        digits = digits << width | part
+    return -(digits + REACH) if header & 1 else digits + REACH
+
+
+def _bits(channel: Channel, value: int, width: int) -> int | None:
+    found = channel.code(np.array([value], dtype=np.int32), uniform(1 << width))
+    return int(found[0]) if len(found) else None

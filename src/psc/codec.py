@@ -1,0 +1,214 @@
+"""A picture to bytes and back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from PIL import Image
+
+from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, crc16, unpack
+from psc.bitstream.rangecoder import Channel, Reader, Writer
+from psc.bitstream.uniform import step_size
+from psc.errors import PscError
+from psc.images import ImageLike, pad, padded_size, to_image, to_tensor
+from psc.plan import Plan, Settings, settings
+from psc.prior import Prior, load_prior
+from psc.restore import Restoration, restore
+from psc.session import Progress, Session, StateMismatch
+
+MAX_STATE_BYTES = 16 * 2**30
+"""Pictures whose particles and rows would need more are refused, before anything is allocated."""
+WHOLE_WINDOW_PIXELS = 256 * 256
+
+Report = Callable[[Progress], None]
+
+
+def _silent(progress: Progress) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded picture and what it rests on.
+
+    rounds, symbols: whole rounds and single numbers that were certain. complete: whether that is all that
+    the encoder wrote; if not, ``note`` says why. nfe: of the rounds, and of the restoration (see Progress).
+    """
+
+    image: Image.Image
+    rounds: int
+    symbols: int
+    complete: bool
+    note: str
+    nfe: tuple[float, float]
+
+
+def encode(
+    image: ImageLike,
+    /,
+    *,
+    quality: float = 50,
+    preset: str = "default",
+    seed: int = 0,
+    prior: Prior | None = None,
+    progress: Report = _silent,
+) -> bytes:
+    """Compress a picture to the bytes of a .psc file.
+
+    image: a Pillow image, or a uint8 array (H, W) or (H, W, 3). quality: 0 (smallest) to 100.
+    preset: "default", or "paper" for the published scheme (up to 256x256 pixels). seed: of the noise.
+    prior: default :func:`psc.load_prior`. progress: called after every group of network evaluations.
+    Raises PscError for whatever cannot be compressed.
+    """
+    return encode_with(image, settings(quality, preset, seed), prior=prior, progress=progress)
+
+
+def encode_with(
+    image: ImageLike, chosen: Settings, /, *, prior: Prior | None = None, progress: Report = _silent
+) -> bytes:
+    """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
+    picture = to_tensor(image)
+    prior = prior or load_prior()
+    writer = Writer()
+    channels, height, width = picture.shape
+    if max(height, width) > MAX_SIDE:
+        raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
+    header = Header(
+        width, height, channels == 1, chosen.plan, chosen.rounds, chosen.step_index, chosen.seed,
+        prior.fingerprint[:FINGERPRINT_BYTES],
+    )  # fmt: skip
+    session = open_session(header, prior, writer, progress, picture)
+    session.run(chosen.rounds)
+    body = writer.finish()
+    return replace(header, body_length=len(body), body_crc=crc16(body)).pack() + body
+
+
+def decode(
+    data: bytes,
+    /,
+    *,
+    restoration: Restoration = "mean",
+    allow_partial: bool = False,
+    prior: Prior | None = None,
+    progress: Report = _silent,
+) -> Image.Image:
+    """The picture in the bytes of a .psc file; see :func:`decode_details` for the arguments."""
+    return decode_details(
+        data, restoration=restoration, allow_partial=allow_partial, prior=prior, progress=progress
+    ).image
+
+
+def decode_details(
+    data: bytes,
+    /,
+    *,
+    restoration: Restoration = "mean",
+    allow_partial: bool = False,
+    prior: Prior | None = None,
+    progress: Report = _silent,
+) -> Decoded:
+    """Decode a .psc file and say what the picture rests on.
+
+    restoration: "mean", "sample" or "preview" (psc.restore). allow_partial: accept a cut or damaged body
+    and a state that parts from the encoder's, and return the picture of what is certain; otherwise each
+    is a PscError. prior: must be the one that the file names.
+    """
+    header, body = unpack(data)
+    prior = prior or load_prior()
+    if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
+        raise PscError(
+            f"the file was made with the prior {header.fingerprint.hex()}, this one is "
+            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names"
+        )
+    note = _body_defect(header, body)
+    if note and not allow_partial:
+        raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
+    reader = Reader(body[: header.body_length], cut=len(body) < header.body_length)
+    session = open_session(header, prior, reader, progress, None)
+    try:
+        session.run(header.rounds)
+    except PscError as error:
+        if not (allow_partial and (note or isinstance(error, StateMismatch))):
+            raise
+        note = note or str(error)
+    coding_nfe = session.nfe
+    picture = restore(session, restoration)[:, : header.height, : header.width]
+    return Decoded(
+        to_image(picture),
+        session.rounds,
+        session.symbols,
+        not note,
+        note,
+        (coding_nfe, session.nfe - coding_nfe),
+    )
+
+
+def info(data: bytes, /) -> dict[str, Any]:
+    """What a file's header says, without loading a model; ``data`` may be the file's beginning alone."""
+    header, body = unpack(data)
+    return {
+        "width": header.width,
+        "height": header.height,
+        "mode": "L" if header.grey else "RGB",
+        "preset": "paper"
+        if header.plan.paper
+        else "default"
+        if header.plan == settings(50).plan
+        else "custom",
+        "rounds": header.rounds,
+        "step": None if header.plan.paper else step_size(header.step_index),
+        "seed": header.seed,
+        "prior": header.fingerprint.hex(),
+        "header_bytes": len(data) - len(body),
+        "body_bytes": header.body_length,
+        "bpp": 8 * (len(data) - len(body) + header.body_length) / (header.width * header.height),
+        "defect": _body_defect(header, body),
+    }
+
+
+def open_session(
+    header: Header, prior: Prior, channel: Channel, progress: Report, picture: torch.Tensor | None
+) -> Session:
+    """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
+    plan = header.plan
+    channels = 1 if header.grey else 3
+    block = max(plan.block, prior.multiple) if plan.levels[0].window == 0 else plan.block
+    size = padded_size(header.height, header.width, block)
+    _check_size(plan, header.rounds, channels, *size)
+    return Session(
+        plan,
+        prior,
+        channel,
+        step_index=header.step_index,
+        seed=header.seed,
+        shape=(channels, *size),
+        picture=None if picture is None else pad(picture, block),
+        progress=progress,
+    )
+
+
+def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int) -> None:
+    """Refuse what would not fit into memory, before anything is allocated."""
+    if plan.levels[0].window == 0 and height * width > WHOLE_WINDOW_PIXELS:
+        raise PscError(
+            f"one window as large as the picture (preset paper) is limited to {WHOLE_WINDOW_PIXELS} pixels, "
+            f"this picture has {height * width} with padding: rows of H would be as long as the picture; use "
+            "the default preset"
+        )
+    rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[:rounds])
+    needed = 4 * channels * height * width * (plan.samples + rows)
+    if needed > MAX_STATE_BYTES:
+        raise PscError(
+            f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit is "
+            f"{MAX_STATE_BYTES / 2**30:.0f} GiB: scale the picture down or cut it into parts"
+        )
+
+
+def _body_defect(header: Header, body: bytes) -> str:
+    """What is wrong with the body as a whole; empty if nothing is."""
+    if len(body) < header.body_length:
+        return f"the file is cut: {len(body)} of the body's {header.body_length} bytes are there"
+    if len(body) > header.body_length:
+        return f"{len(body) - header.body_length} bytes follow the end of the body"
+    return "" if crc16(body) == header.body_crc else "the body's checksum is wrong: the file is damaged"

@@ -1,0 +1,27 @@
+"""Fixed-point grids.
+
+====================  =====  ================================================================
+quantity              bits   why it fits
+====================  =====  ================================================================
+pixels, coefficients    16   norm of a window below 2^11: 27 bits
+rows of H               20   unit norm; with a coefficient 47 bits (Cauchy-Schwarz bounds
+                             every partial sum by the product of the norms)
+deviations for PCA      14   norm below 2^12: squares below 2^52
+eigenvectors            24   times a deviation: below 2^52
+====================  =====  ================================================================
+"""
+
+import torch
+
+STATE_BITS = 16
+ROW_BITS = 20
+DEVIATION_BITS = 14
+VECTOR_BITS = 24
+PIXEL_LIMIT = 1.5
+"""Estimates of pixels are clamped to [-PIXEL_LIMIT, PIXEL_LIMIT]: the norm bounds rest on it."""
+
+
+def to_grid(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:
+    """Round ``x`` to multiples of 2^-bits, ties to even; the result is float64 of the same shape."""
+    scale = float(2**bits)
+    return torch.round(x.to(torch.float64) * scale) / scale

@@ -1,0 +1,71 @@
+"""Pictures in and out: Pillow images and arrays to tensors in [-1, 1], padded to whole blocks, and back."""
+
+import warnings
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from psc.errors import PscError
+
+ImageLike = Image.Image | NDArray[Any]
+
+
+def read_image(source: str | Path | IO[bytes]) -> Image.Image:
+    """Open a picture file with Pillow, upright (EXIF orientation applied)."""
+    try:
+        with Image.open(source) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as error:
+        raise PscError(f"{source} is not a picture that Pillow can read") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PscError(f"cannot read the picture {source}: {error}") from error
+
+
+def to_tensor(image: ImageLike) -> torch.Tensor:
+    """A Pillow image or uint8 array (H, W) or (H, W, 3) -> (C, H, W) in [-1, 1], C = 1 (grey) or 3."""
+    array = _to_array(image) if isinstance(image, Image.Image) else np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+        raise PscError(
+            f"an array of {array.dtype} and shape {array.shape} came; expected uint8 of shape (H, W) or (H, W, 3)"
+        )
+    if 0 in array.shape:
+        raise PscError(f"the picture has no pixels: its shape is {array.shape}")
+    planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return torch.from_numpy(planes.astype(np.float32)) / 127.5 - 1
+
+
+def _to_array(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode not in ("RGB", "L"):
+        target = "L" if image.mode in ("1", "LA", "La") or image.mode.startswith("I") else "RGB"
+        warnings.warn(f"mode {image.mode} is converted to {target}", stacklevel=4)
+        image = _sixteen_to_eight(image) if image.mode.startswith("I") else image.convert(target)
+    return np.asarray(image)
+
+
+def _sixteen_to_eight(image: Image.Image) -> Image.Image:
+    """Integer greys of up to 16 bits; Pillow's own conversion would clip instead of scaling."""
+    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
+
+
+def to_image(x: torch.Tensor) -> Image.Image:
+    """(C, H, W) in [-1, 1] -> a Pillow image, mode L or RGB, rounded to 8 bits."""
+    array = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    return Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+
+def padded_size(height: int, width: int, block: int) -> tuple[int, int]:
+    """Height and width rounded up to multiples of ``block``."""
+    return -(-height // block) * block, -(-width // block) * block
+
+
+def pad(x: torch.Tensor, block: int) -> torch.Tensor:
+    """(C, H, W) -> multiples of ``block``: the last row and column repeated."""
+    height, width = padded_size(x.shape[1], x.shape[2], block)
+    rows = torch.arange(height).clamp(max=x.shape[1] - 1)
+    columns = torch.arange(width).clamp(max=x.shape[2] - 1)
+    return x[:, rows][:, :, columns]

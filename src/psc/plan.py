@@ -1,0 +1,146 @@
+"""What is measured, in which order: a plan is the codec's schedule, and part of the file.
+
+A plan is a list of rounds. Each round draws posterior samples at one level of the pyramid and measures a
+number of principal components in every window there. Encoder and decoder follow the same plan.
+"""
+
+from dataclasses import dataclass
+
+from psc.errors import PscError
+
+FULL_BASIS = 0
+"""A round of this many rows measures in the level's own fixed basis: all directions at once."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the pyramid: the picture's scale and its square windows, both powers of two.
+
+    scale: side, in full-resolution pixels, of the block that one of this level's pixels is the mean of.
+    window: side of a window in this level's pixels; 0 is one window as large as the picture.
+    """
+
+    scale: int
+    window: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: level (an index into the plan's levels), rows per window (or FULL_BASIS), DDRM steps.
+
+    steps: for particles carried over from the level's last round; fresh ones take ``Plan.fresh_steps``.
+    """
+
+    level: int
+    rows: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """levels: finest first, scales increasing. samples: s, the particles, 2 <= s.
+
+    fresh_steps: DDRM steps of a draw that starts from noise or from a coarser level.
+    paper: the published scheme: every draw starts from pure noise, nothing is predicted, numbers are
+    float8; otherwise particles carry over and a uniform step around the predicted value is used.
+    """
+
+    levels: tuple[Level, ...]
+    rounds: tuple[Round, ...]
+    samples: int
+    fresh_steps: int
+    paper: bool = False
+
+    def __post_init__(self) -> None:
+        scales = [level.scale for level in self.levels]
+        ok = (
+            1 <= len(self.levels) <= 8
+            and scales[0] == 1
+            and all(b in (2 * a, 4 * a, 8 * a, 16 * a) for a, b in zip(scales, scales[1:], strict=False))
+            and all(level.window & (level.window - 1) == 0 for level in self.levels)
+            and all(level.scale * level.window <= 256 for level in self.levels)
+            and 2 <= self.samples <= 64
+            and 2 <= self.fresh_steps <= 255
+            and 1 <= len(self.rounds) <= 255
+            and all(0 <= r.level < len(self.levels) for r in self.rounds)
+            and all(0 <= r.rows < self.samples and 2 <= r.steps <= 255 for r in self.rounds)
+            and all(a.level >= b.level for a, b in zip(self.rounds, self.rounds[1:], strict=False))
+        )
+        if not ok:
+            raise PscError(f"not a valid plan (see FORMAT.md, section 'The plan'): {self}")
+
+    @property
+    def block(self) -> int:
+        """Side of the square block of full-resolution pixels in which the windows of all levels nest."""
+        return max(level.scale * max(level.window, 1) for level in self.levels)
+
+
+def _repeat(count: int, level: int, rows: int, steps: int) -> tuple[Round, ...]:
+    return (Round(level, rows, steps),) * count
+
+
+DEFAULT = Plan(
+    levels=(Level(1, 16), Level(4, 8), Level(16, 4)),
+    rounds=(
+        _repeat(4, 2, 5, 8)
+        + _repeat(1, 2, FULL_BASIS, 8)
+        + _repeat(8, 1, 4, 8)
+        + _repeat(1, 1, FULL_BASIS, 8)
+        + _repeat(2, 0, 6, 8)
+        + _repeat(1, 0, FULL_BASIS, 8)
+    ),
+    samples=12,
+    fresh_steps=14,
+)
+
+PAPER = Plan(
+    levels=(Level(1, 0),),
+    rounds=_repeat(255, 0, 12, 20),
+    samples=16,
+    fresh_steps=20,
+    paper=True,
+)
+
+COARSE_ROUNDS = 14
+"""Rounds of DEFAULT above full resolution."""
+PRINCIPAL_ROUNDS = 16
+"""Rounds of DEFAULT before all of its finest level is measured."""
+FINE_FROM, FULL_FROM = 40, 72
+"""Qualities from which the finest level's principal components and its full basis are measured."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An encoder's choice: how many of a plan's rounds, with which quantiser step and noise seed.
+
+    step_index: see psc.bitstream.uniform.step_size; without meaning for the paper's plan.
+    """
+
+    plan: Plan
+    rounds: int
+    step_index: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.rounds <= len(self.plan.rounds)):
+            raise PscError(f"{self.rounds} rounds asked for; the plan has 1 to {len(self.plan.rounds)}")
+        if not (0 <= self.step_index <= 255):
+            raise PscError(f"step index {self.step_index}; expected 0 to 255")
+        if not (0 <= self.seed < 2**64):
+            raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
+
+
+def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings:
+    """Settings for a quality of 0 (smallest file) to 100.
+
+    default: the step shrinks by an octave every 16 points; finer levels join where they begin to pay.
+    paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its logarithm.
+    """
+    if not 0 <= quality <= 100:
+        raise PscError(f"quality {quality} came; expected a number from 0 (smallest) to 100 (best)")
+    if preset == "paper":
+        return Settings(PAPER, round(len(PAPER.rounds) ** (quality / 100)), 0, seed)
+    if preset != "default":
+        raise PscError(f"preset {preset!r} is unknown; choose one of: default, paper")
+    rounds = len(DEFAULT.rounds) if quality >= FULL_FROM else PRINCIPAL_ROUNDS
+    return Settings(DEFAULT, COARSE_ROUNDS if quality < FINE_FROM else rounds, 168 - round(quality), seed)

@@ -1,0 +1,16 @@
+"""Pre-trained diffusion models behind one small interface."""
+
+from psc.prior.embedded import load_embedded
+from psc.prior.gaussian import HaarGaussian
+from psc.prior.protocol import Prior
+
+__all__ = ["HaarGaussian", "Prior", "load_embedded", "load_prior"]
+
+
+def load_prior(name: str = "embedded", *, device: str = "cpu") -> Prior:
+    """The prior called ``name``: ``embedded`` (RGB photographs, ships inside the package)."""
+    from psc.errors import PscError
+
+    if name != "embedded":
+        raise PscError(f"unknown prior {name!r}; this version knows: embedded")
+    return load_embedded(device)

@@ -1,0 +1,32 @@
+"""What the codec asks of a diffusion model."""
+
+from typing import Protocol
+
+import torch
+
+
+class Prior(Protocol):
+    """A denoiser in the variance-exploding parametrisation of EDM (Karras et al., 2022, section 2).
+
+    channels: of the pictures it models. multiple: heights and widths must be multiples of it.
+    sigma_min, sigma_max: the noise levels it was trained on. native_size: the side in pixels of its
+    training pictures. fingerprint: SHA-256 digest (32 bytes) of whatever determines its output; a file
+    names its prior by it. exact: whether denoise gives the same bits on every machine.
+    """
+
+    channels: int
+    multiple: int
+    sigma_min: float
+    sigma_max: float
+    native_size: int
+    fingerprint: bytes
+    exact: bool
+    name: str
+    device: torch.device
+
+    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        """E[x0 | x0 + sigma n = x] for n standard normal.
+
+        x: (B, channels, H, W) float32, pixels in [-1, 1] plus noise; returns the same shape, float32.
+        """
+        ...

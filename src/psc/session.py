@@ -1,0 +1,163 @@
+"""The session: what encoder and decoder both rebuild, round after round.
+
+A round draws posterior samples, takes their principal components as the next rows of H, exchanges the picture's
+quantised measurements along them, and appends both to what is known. The two sides are the same
+``Session``: an encoder's has the picture and a channel that writes, a decoder's has no picture and a channel
+that reads.
+"""
+
+import math
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.bitstream.float8 import Float8Coding
+from psc.bitstream.rangecoder import Channel, uniform
+from psc.bitstream.uniform import NOT_MEASURED, UniformCoding
+from psc.errors import PscError
+from psc.plan import Plan, Round
+from psc.posterior import HIGHEST, Draw, draw, level_above
+from psc.prior import Prior
+from psc.transform import Proposal, Pyramid, propose
+
+SIGMA_K = 2.0
+"""Particles are noised to this many times the largest standard deviation that is still unmeasured."""
+CARRIED_LOWEST = 42
+"""Noise level that carried-over particles restart from at least: sigma = 0.12."""
+FINER_LOWEST = 74
+"""The same for particles that come from a coarser level: sigma = 2.07."""
+DIGEST_BITS = 4
+VALUE_LIMIT = 2048.0
+"""No picture has larger coefficients; a crafted file shall not leave the range of exact sums."""
+
+
+class StateMismatch(PscError):
+    """The decoder's state is not the encoder's: another prior, another arithmetic, or a damaged body."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a session stands: rounds done and planned, NFE and bits so far.
+
+    nfe: network evaluations summed over the samples, in full-resolution equivalents (an evaluation at
+    scale S counts 1 / S^2).
+    """
+
+    rounds: int
+    planned: int
+    nfe: float
+    bits: int
+
+
+class Session:
+    """The state of a picture's coding: measurements (``pyramid``), particles, symbol statistics.
+
+    plan, step_index, seed: as in the file's header. shape: (channels, height, width) of the padded picture,
+    multiples of plan.block. picture: (channels, height, width) in [-1, 1] on the encoder's side, else None.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        prior: Prior,
+        channel: Channel,
+        *,
+        step_index: int,
+        seed: int,
+        shape: tuple[int, int, int],
+        picture: torch.Tensor | None = None,
+        progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self.plan, self.prior, self.seed = plan, prior, seed
+        self.pyramid = Pyramid(plan, *shape)
+        self.particles: torch.Tensor | None = None
+        self.nfe = 0.0
+        self.rounds = 0
+        self.symbols = 0
+        self._planned = 0
+        self._level = len(plan.levels) - 1
+        self._unmeasured = 0.0
+        self._draws = 0
+        self._digest = 0
+        self._channel, self._progress = channel, progress
+        self._coding = Float8Coding() if plan.paper else UniformCoding(step_index)
+        self._truth = None if picture is None else self.pyramid.decompose(picture[None])
+
+    def run(self, rounds: int) -> None:
+        """Go through the plan's first ``rounds`` rounds, or as far as a cut file goes."""
+        self._planned = rounds
+        for item in self.plan.rounds[:rounds]:
+            self.particles = self.sample(item.level, item.steps)
+            self._level = item.level
+            if not self._measure(item):
+                return
+            self.rounds += 1
+            self._report()
+
+    def sample(self, k: int, steps: int, count: int | None = None) -> torch.Tensor:
+        """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.
+
+        steps: DDRM steps if particles of this level are carried over. count: how many (default: all s).
+        """
+        scale = self.plan.levels[k].scale
+        left = SIGMA_K**2 * self._unmeasured / scale**2
+        if self.particles is None or self.plan.paper:
+            start = torch.zeros(self.plan.samples, self.pyramid.channels, *self.pyramid.shape(k))
+            first, steps = HIGHEST, self.plan.fresh_steps
+        elif k == self._level:
+            start, first = self.particles, level_above(left, lowest=CARRIED_LOWEST)
+        else:
+            factor = self.plan.levels[self._level].scale // scale
+            start = self.particles.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+            first, steps = level_above(left, lowest=FINER_LOWEST), self.plan.fresh_steps
+        sigma_y = self._coding.step / math.sqrt(12) / scale
+        how = Draw(first, steps, sigma_y, self.seed, self._draws)
+        self._draws += 1
+        return draw(
+            self.prior, partial(self.pyramid.agree, k), start[:count], how, partial(self._count, scale)
+        )
+
+    def _count(self, scale: int, evaluations: int) -> None:
+        self.nfe += evaluations / scale**2
+        self._report()
+
+    def _report(self) -> None:
+        self._progress(Progress(self.rounds, self._planned, self.nfe, self._channel.bits))
+
+    def _measure(self, item: Round) -> bool:
+        """Exchange one round's numbers and append them; False where a cut file ends."""
+        assert self.particles is not None
+        windows = self.pyramid.levels[item.level]
+        proposal = propose(self.pyramid, item.level, self.particles, item.rows)
+        classes = self._coding.classify(proposal.variance)
+        predicted = torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
+        q = np.zeros(classes.shape, dtype=np.int64)
+        if self._truth is not None:
+            residual = proposal.measure(windows, self._truth[item.level])[0] - predicted
+            q = np.where(classes == NOT_MEASURED, 0, self._coding.quantise(residual))
+        flat, known = self._coding.code(self._channel, q.ravel(), classes.ravel())
+        q, known = flat.reshape(classes.shape), known.reshape(classes.shape)
+        whole = bool((known | (classes == NOT_MEASURED)).all()) and self._agreed(proposal, classes, q)
+        values = (predicted + self._coding.dequantise(q)).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+        windows.append(proposal.rows, values, torch.from_numpy(known))
+        self._unmeasured = proposal.unmeasured
+        self.symbols += int(known.sum())
+        return whole
+
+    def _agreed(self, proposal: Proposal, classes: NDArray[np.int64], q: NDArray[np.int64]) -> bool:
+        """Exchange the digest of all rounds so far; False if the file ends before it."""
+        self._digest = proposal.digest(self._digest)
+        for numbers in (classes.astype("<i1"), q.astype("<i4")):
+            self._digest = zlib.crc32(numbers.tobytes(), self._digest)
+        own = self._digest % 2**DIGEST_BITS
+        found = self._channel.code(np.array([own], dtype=np.int32), uniform(2**DIGEST_BITS))
+        if len(found) and found[0] != own:
+            raise StateMismatch(
+                f"round {self.rounds + 1}: the state here is not the encoder's, so what follows cannot be read"
+            )
+        return len(found) > 0

@@ -1,0 +1,138 @@
+"""An image as an orthonormal sum of levels, each cut into windows.
+
+With scales 1 = S[0] < S[1] < ..., level k holds what the picture of block means at scale S[k] adds to the
+one at S[k+1]; the last level holds the means themselves. A mean over an S x S block counts with weight S,
+so that all coefficients have the units of the image's norm and a quantiser step means the same everywhere.
+The levels are groups of Haar stages, so the whole tree is orthonormal and exact.
+
+All windows nest in square blocks of the picture, so everything but the network can be done in horizontal
+bands of blocks: the memory that a picture needs beyond its particles does not grow with its height.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from psc.exact import haar, to_grid
+from psc.plan import Plan
+from psc.transform.windows import Windows
+
+BAND = 2**21
+"""Numbers per temporary array that a band may hold, one row of blocks at least."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A horizontal strip of a picture: rows of pixels at the level it was made for, windows by level."""
+
+    pixels: slice
+    windows: tuple[slice, ...]
+
+
+class Pyramid:
+    """The levels of one picture and what was measured of each.
+
+    plan: levels and windows. channels, height, width: of the padded picture (multiples of plan.block).
+    """
+
+    def __init__(self, plan: Plan, channels: int, height: int, width: int) -> None:
+        self.scales = [level.scale for level in plan.levels]
+        self.channels, self.height, self.width = channels, height, width
+        whole = plan.levels[0].window == 0
+        self._block_rows = 1 if whole else height // plan.block
+        self._sides = [
+            (height // level.scale, width // level.scale) if whole else (level.window, level.window)
+            for level in plan.levels
+        ]
+        self.levels = [Windows(self._count(k), self._size(k), channels) for k in range(len(plan.levels))]
+
+    def _count(self, k: int) -> int:
+        rows, columns = self._sides[k]
+        return (self.height // self.scales[k] // rows) * (self.width // self.scales[k] // columns)
+
+    def _stages(self, k: int) -> int:
+        last = k + 1 == len(self.scales)
+        return 0 if last else (self.scales[k + 1] // self.scales[k]).bit_length() - 1
+
+    def _size(self, k: int) -> int:
+        rows, columns = self._sides[k]
+        low = 0 if k + 1 == len(self.scales) else rows * columns >> (2 * self._stages(k))
+        return self.channels * (rows * columns - low)
+
+    def shape(self, k: int) -> tuple[int, int]:
+        """Height and width of the picture at level k."""
+        return self.height // self.scales[k], self.width // self.scales[k]
+
+    def bands(self, k: int, batch: int) -> Iterator[Band]:
+        """Bands for a batch of pictures at level k; their windows are of levels k, k+1, ..."""
+        height, width = self.shape(k)
+        rows = height // self._block_rows
+        step = max(1, BAND // (batch * self.channels * rows * width))
+        for first in range(0, self._block_rows, step):
+            last = min(first + step, self._block_rows)
+            per_row = [len(w.values) // self._block_rows for w in self.levels[k:]]
+            yield Band(slice(first * rows, last * rows), tuple(slice(first * n, last * n) for n in per_row))
+
+    def coefficients(self, k: int, x: torch.Tensor) -> list[torch.Tensor]:
+        """Pixels x (B, C, h, w) at level k -> coefficients (B, n, d) of levels k, k+1, ..."""
+        x = x.double() * self.scales[k]
+        out = []
+        for level in range(k, len(self.scales)):
+            x, details = haar.analyse(x, self._stages(level))
+            stages = enumerate(details or [x[:, :, None]], start=1 if details else 0)
+            cut = [self._cut(bands, self._side(level, stage)) for stage, bands in stages]
+            out.append(to_grid(torch.cat(cut, 3).flatten(2)))
+        return out
+
+    def pixels(self, k: int, coefficients: list[torch.Tensor]) -> torch.Tensor:
+        """The inverse of :meth:`coefficients`, for any band: float64 pixels at level k."""
+        last = len(self.scales) - 1
+        x = self._join(last, 0, coefficients[-1].unflatten(2, (self.channels, 1, -1)))[:, :, 0]
+        for level in reversed(range(k, last)):
+            stages = range(1, self._stages(level) + 1)
+            areas = [math.prod(self._side(level, stage)) for stage in stages]
+            planes = (
+                coefficients[level - k].unflatten(2, (self.channels, -1)).split([3 * a for a in areas], 3)
+            )
+            x = haar.synthesise(
+                x,
+                [self._join(level, j, p.unflatten(3, (3, -1))) for j, p in zip(stages, planes, strict=True)],
+            )
+        return x / self.scales[k]
+
+    def _side(self, level: int, stage: int) -> tuple[int, int]:
+        """Rows and columns of a window of the level in bands of its Haar stage (0: its pixels)."""
+        rows, columns = self._sides[level]
+        return rows >> stage, columns >> stage
+
+    def _cut(self, bands: torch.Tensor, side: tuple[int, int]) -> torch.Tensor:
+        """Bands (B, C, G, h, w) -> windows (B, n, C, G * rows * columns)."""
+        rows, columns = side
+        b, c, g, h, w = bands.shape
+        x = bands.reshape(b, c, g, h // rows, rows, w // columns, columns)
+        return x.permute(0, 3, 5, 1, 2, 4, 6).reshape(b, -1, c, g * rows * columns)
+
+    def _join(self, level: int, stage: int, windows: torch.Tensor) -> torch.Tensor:
+        """Windows (B, n, C, G, rows * columns) -> bands (B, C, G, h, w); the inverse of :meth:`_cut`."""
+        rows, columns = self._side(level, stage)
+        b, n, c, g, _ = windows.shape
+        across = self.width // self.scales[level] // self._sides[level][1]
+        x = windows.reshape(b, n // across, across, c, g, rows, columns)
+        return x.permute(0, 3, 4, 1, 5, 2, 6).reshape(b, c, g, n // across * rows, across * columns)
+
+    def decompose(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Coefficients (B, n, d) of all levels of whole pictures x (B, C, H, W)."""
+        parts = [self.coefficients(0, x[:, :, band.pixels]) for band in self.bands(0, len(x))]
+        return [torch.cat(level, 1) for level in zip(*parts, strict=True)]
+
+    def agree(self, k: int, x: torch.Tensor) -> torch.Tensor:
+        """Pixels x (B, C, h, w) at level k, moved least to agree with all measurements at levels >= k."""
+        out = torch.empty_like(x, dtype=torch.float32)
+        for band in self.bands(k, len(x)):
+            f = self.coefficients(k, x[:, :, band.pixels])
+            known = [w.part(s) for w, s in zip(self.levels[k:], band.windows, strict=True)]
+            moved = [w.agree(c) for w, c in zip(known, f, strict=True)]
+            out[:, :, band.pixels] = to_grid(self.pixels(k, moved)).float()
+        return out

@@ -1,0 +1,114 @@
+"""AdaSense: the next rows of H are the principal components of the posterior samples.
+
+Elata, Michaeli and Elad, "Adaptive compressed sensing with diffusion-based posterior sampling" (2024),
+algorithm 1: centre the s samples, remove what H already sees, and take the leading right singular vectors.
+They come from the s x s Gram matrix of the samples: with X X^T = U^T diag(lambda) U, row i is
+u_i X / sqrt(lambda_i).
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import torch
+
+from psc.exact import symmetric_eigen, to_grid
+from psc.exact.fixed import DEVIATION_BITS, ROW_BITS, STATE_BITS, VECTOR_BITS
+from psc.plan import FULL_BASIS
+from psc.transform.pyramid import Pyramid
+from psc.transform.windows import Windows, apply
+
+CHUNK = 4096
+"""Windows whose rows are held in double precision together."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What could be measured next in each of n windows, and what both sides expect of it.
+
+    rows: (n, r, d) float32, orthonormal and orthogonal to the windows' rows (None: the full basis, r = d).
+    predicted: (n, r) mean of the samples' measurements, multiples of 2^-16.
+    variance: (n, r) the samples' variance along the rows, in squared image-norm units.
+    unmeasured: the largest variance in any window that the proposal leaves unmeasured.
+    """
+
+    rows: torch.Tensor | None
+    predicted: torch.Tensor
+    variance: torch.Tensor
+    unmeasured: float
+
+    def measure(self, windows: Windows, f: torch.Tensor) -> torch.Tensor:
+        """The proposal's measurements (B, n, r) of coefficients f (B, n, d), multiples of 2^-16."""
+        if self.rows is None:
+            return windows.to_basis(f)
+        pairs = zip(self.rows.split(CHUNK), f.split(CHUNK, 1), strict=True)
+        return torch.cat([to_grid(apply(rows, part)) for rows, part in pairs], 1)
+
+    def digest(self, seed: int) -> int:
+        """CRC-32, continued from ``seed``, of the rows in units of 2^-20 and the predictions of 2^-16."""
+        for rows in () if self.rows is None else self.rows.split(CHUNK):
+            seed = zlib.crc32((rows * 2.0**ROW_BITS).numpy().astype("<i4").tobytes(), seed)
+        return zlib.crc32((self.predicted * 2.0**STATE_BITS).numpy().astype("<i4").tobytes(), seed)
+
+
+def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Proposal:
+    """The next ``rows`` rows (or FULL_BASIS) for level k, from particles (s, C, h, w) at that level."""
+    parts = []
+    for band in pyramid.bands(k, len(particles)):
+        f = pyramid.coefficients(k, particles[:, :, band.pixels])[0]
+        windows = pyramid.levels[k].part(band.windows[0])
+        parts.append(_full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows))
+    if len(parts) == 1:
+        return parts[0]
+    return Proposal(
+        None if rows == FULL_BASIS else torch.cat([p.rows for p in parts if p.rows is not None]),
+        torch.cat([p.predicted for p in parts]),
+        torch.cat([p.variance for p in parts]),
+        max(p.unmeasured for p in parts),
+    )
+
+
+def _full(windows: Windows, f: torch.Tensor) -> Proposal:
+    """All directions of the fixed basis; afterwards nothing is left unmeasured."""
+    c = windows.to_basis(f)
+    return Proposal(None, _mean(c), _variance(c), 0.0)
+
+
+def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:
+    """The leading r principal components of f (s, n, d) in each window."""
+    s = len(f)
+    x = to_grid(windows.rest(f - _mean(f)).transpose(0, 1), DEVIATION_BITS)
+    values, vectors = symmetric_eigen(x @ x.transpose(1, 2))
+    components = to_grid(vectors[:, :r], VECTOR_BITS) @ x
+    length = torch.sqrt(torch.clamp(values[:, :r, None], min=2.0**-40))
+    rows = _orthonormal(windows.rows.double(), to_grid(components / length, VECTOR_BITS))
+    c = to_grid(apply(rows.float(), f))
+    left = values[:, min(r, s - 2)].max() / (s - 1)
+    return Proposal(rows.float(), _mean(c), _variance(c), float(left))
+
+
+def _orthonormal(known: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    """Gram-Schmidt: rows (n, r, d) made orthonormal among themselves and to ``known`` (n, k, d).
+
+    A row that (nearly) lies in the others' span becomes zero: it has nothing to measure.
+    """
+    if known.shape[1]:
+        new = new - to_grid(to_grid(new @ known.transpose(1, 2), STATE_BITS + 4) @ known, VECTOR_BITS)
+    done: list[torch.Tensor] = []
+    for i in range(new.shape[1]):
+        row = new[:, i]
+        for other in done:
+            row = row - to_grid(to_grid((row * other).sum(1, keepdim=True), ROW_BITS) * other, VECTOR_BITS)
+        square = (row * row).sum(1, keepdim=True)
+        unit = to_grid(row / torch.sqrt(torch.clamp(square, min=0.25)), ROW_BITS)
+        done.append(torch.where(square < 0.25, torch.zeros_like(unit), unit))
+    return torch.stack(done, 1)
+
+
+def _mean(c: torch.Tensor) -> torch.Tensor:
+    return to_grid(c.sum(0) / len(c))
+
+
+def _variance(c: torch.Tensor) -> torch.Tensor:
+    """Unbiased variance of c (s, n, r) about its mean; rounded to 2^-10 first, so that sums are exact."""
+    deviation = to_grid(c - _mean(c), 10)
+    return (deviation * deviation).sum(0) / (len(c) - 1)

@@ -1,0 +1,73 @@
+"""The exact layer against independent references."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psc.exact import gaussian, haar, symmetric_eigen, to_grid
+from psc.exact.noise import _table
+from tests.reference import philox_words
+
+
+def test_noise_words_are_philox() -> None:
+    noise = gaussian(12345678901234567890, (7, 3, 11), (2, 5, 3))
+    words = philox_words(12345678901234567890, 7, 3, 11, 30)
+    assert noise.flatten().tolist() == _table()[torch.tensor(words)].tolist()
+
+
+def test_noise_is_standard_normal() -> None:
+    noise = gaussian(0, (0, 0, 0), (1_000_000,))
+    assert abs(float(noise.mean())) < 0.004
+    assert abs(float(noise.var()) - 1) < 0.006
+    assert abs(float((noise**4).mean()) - 3) < 0.05
+
+
+def test_noise_streams_differ_and_repeat() -> None:
+    streams = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    values = [gaussian(5, s, (64,)) for s in streams]
+    assert torch.equal(values[0], gaussian(5, (0, 0, 0), (64,)))
+    correlations = np.corrcoef(torch.stack([*values, gaussian(6, (0, 0, 0), (64,))]).numpy())
+    assert np.abs(correlations - np.eye(5)).max() < 0.5
+
+
+@given(st.integers(2, 17), st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_eigen_agrees_with_lapack(m: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = torch.from_numpy(rng.normal(size=(5, m, rng.integers(1, 30))) * 10.0 ** rng.uniform(-3, 3))
+    a = x @ x.transpose(1, 2)
+    values, vectors = symmetric_eigen(a)
+    size = float(torch.linalg.eigvalsh(a).max())
+    assert torch.allclose(values, torch.linalg.eigvalsh(a).flip(1), rtol=0, atol=1e-11 * size)
+    assert torch.allclose(vectors @ vectors.transpose(1, 2), torch.eye(m, dtype=torch.float64).expand(5, m, m), atol=1e-12)
+    back = vectors @ a @ vectors.transpose(1, 2)
+    assert float((back - torch.diag_embed(values)).abs().max()) < 1e-10 * size
+
+
+def test_eigen_of_one_is_eigen_of_many() -> None:
+    x = torch.from_numpy(np.random.default_rng(1).normal(size=(40, 12, 20)))
+    a = x @ x.transpose(1, 2)
+    values, vectors = symmetric_eigen(a)
+    for i in (0, 17, 39):
+        one_value, one_vector = symmetric_eigen(a[i : i + 1])
+        assert torch.equal(one_value[0], values[i])
+        assert torch.equal(one_vector[0], vectors[i])
+
+
+@given(st.integers(0, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_haar_is_exact_and_orthonormal(stages: int, rows: int, columns: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = (2, 3, rows << stages, columns << stages)
+    x = to_grid(torch.from_numpy(rng.normal(size=shape)))
+    low, bands = haar.analyse(x, stages)
+    assert torch.equal(haar.synthesise(low, bands), x)
+    energy = (low**2).sum() + sum((b**2).sum() for b in bands)
+    assert float(energy) == pytest.approx(float((x**2).sum()), rel=1e-12)
+
+
+def test_grid_rounds_ties_to_even() -> None:
+    halves = torch.tensor([0.5, 1.5, -0.5, 2.5], dtype=torch.float64) / 4
+    assert to_grid(halves, 2).tolist() == [0.0, 0.5, 0.0, 0.5]
