@@ -1,9 +1,33 @@
-"""PSC: posterior sampling-based compression of pictures with a pre-trained diffusion model."""
+"""PSC: posterior sampling-based compression of pictures with a pre-trained diffusion model.
 
-from psc.codec import Decoded, decode, decode_details, encode, encode_with, info
-from psc.errors import PscError
-from psc.plan import Plan, Settings, settings
-from psc.prior import load_prior
+The names below are imported when they are first used: importing the package does not load PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psc.codec import Decoded, decode, decode_details, encode, encode_with, info, simulate
+    from psc.errors import PscError
+    from psc.plan import Plan, Settings, settings
+    from psc.prior import load_prior
+else:
+    _HOMES = {
+        "psc.codec": ("Decoded", "decode", "decode_details", "encode", "encode_with", "info", "simulate"),
+        "psc.errors": ("PscError",),
+        "psc.plan": ("Plan", "Settings", "settings"),
+        "psc.prior": ("load_prior",),
+    }
+
+    def __getattr__(name):
+        for module, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(module), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
 
 __version__ = "0.1.0"
 
@@ -19,4 +43,5 @@ __all__ = [
     "info",
     "load_prior",
     "settings",
+    "simulate",
 ]

@@ -68,20 +68,49 @@ def encode_with(
     image: ImageLike, chosen: Settings, /, *, prior: Prior | None = None, progress: Report = _silent
 ) -> bytes:
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
+    return _encode(to_tensor(image), chosen, prior or load_prior(), progress)[0]
+
+
+def simulate(
+    image: ImageLike,
+    chosen: Settings,
+    /,
+    *,
+    restoration: Restoration = "mean",
+    prior: Prior | None = None,
+    progress: Report = _silent,
+) -> tuple[bytes, Decoded]:
+    """Encode, and restore from the encoder's own session: the file and what a decoder will show.
+
+    Half the cost of encode and decode, for experiments: the decoder's session is the same as the encoder's
+    by construction, and the digests in the file prove it whenever the file is decoded.
+    """
     picture = to_tensor(image)
-    prior = prior or load_prior()
-    writer = Writer()
+    data, session = _encode(picture, chosen, prior or load_prior(), progress)
+    return data, _restored(session, restoration, picture.shape[1], picture.shape[2], "")
+
+
+def _encode(
+    picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report
+) -> tuple[bytes, Session]:
     channels, height, width = picture.shape
     if max(height, width) > MAX_SIDE:
         raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
+    fingerprint = prior.fingerprint[:FINGERPRINT_BYTES]
     header = Header(
-        width, height, channels == 1, chosen.plan, chosen.rounds, chosen.step_index, chosen.seed,
-        prior.fingerprint[:FINGERPRINT_BYTES],
-    )  # fmt: skip
+        width, height, channels == 1, chosen.plan, chosen.rounds, chosen.step_index, chosen.seed, fingerprint
+    )
+    writer = Writer()
     session = open_session(header, prior, writer, progress, picture)
     session.run(chosen.rounds)
     body = writer.finish()
-    return replace(header, body_length=len(body), body_crc=crc16(body)).pack() + body
+    return replace(header, body_length=len(body), body_crc=crc16(body)).pack() + body, session
+
+
+def _restored(session: Session, restoration: Restoration, height: int, width: int, note: str) -> Decoded:
+    coding = session.nfe
+    image = to_image(restore(session, restoration)[:, :height, :width])
+    return Decoded(image, session.rounds, session.symbols, not note, note, (coding, session.nfe - coding))
 
 
 def decode(
@@ -132,16 +161,7 @@ def decode_details(
         if not (allow_partial and (note or isinstance(error, StateMismatch))):
             raise
         note = note or str(error)
-    coding_nfe = session.nfe
-    picture = restore(session, restoration)[:, : header.height, : header.width]
-    return Decoded(
-        to_image(picture),
-        session.rounds,
-        session.symbols,
-        not note,
-        note,
-        (coding_nfe, session.nfe - coding_nfe),
-    )
+    return _restored(session, restoration, header.height, header.width, note)
 
 
 def info(data: bytes, /) -> dict[str, Any]:
@@ -173,7 +193,7 @@ def open_session(
     """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
     plan = header.plan
     channels = 1 if header.grey else 3
-    block = max(plan.block, prior.multiple) if plan.levels[0].window == 0 else plan.block
+    block = plan.block
     size = padded_size(header.height, header.width, block)
     _check_size(plan, header.rounds, channels, *size)
     return Session(

@@ -41,7 +41,7 @@ def to_tensor(image: ImageLike) -> torch.Tensor:
 
 def _to_array(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode not in ("RGB", "L"):
-        target = "L" if image.mode in ("1", "LA", "La") or image.mode.startswith("I") else "RGB"
+        target = "L" if image.mode in ("1", "LA", "La", "F") or image.mode.startswith("I") else "RGB"
         warnings.warn(f"mode {image.mode} is converted to {target}", stacklevel=4)
         image = _sixteen_to_eight(image) if image.mode.startswith("I") else image.convert(target)
     return np.asarray(image)

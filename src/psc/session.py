@@ -91,13 +91,19 @@ class Session:
     def run(self, rounds: int) -> None:
         """Go through the plan's first ``rounds`` rounds, or as far as a cut file goes."""
         self._planned = rounds
-        for item in self.plan.rounds[:rounds]:
-            self.particles = self.sample(item.level, item.steps)
-            self._level = item.level
-            if not self._measure(item):
-                return
-            self.rounds += 1
-            self._report()
+        while self.rounds < rounds and self.step():
+            pass
+
+    def step(self) -> bool:
+        """The next round; False where a cut file ends."""
+        item = self.plan.rounds[self.rounds]
+        self.particles = self.sample(item.level, item.steps)
+        self._level = item.level
+        if not self._measure(item):
+            return False
+        self.rounds += 1
+        self._report()
+        return True
 
     def sample(self, k: int, steps: int, count: int | None = None) -> torch.Tensor:
         """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.

@@ -88,6 +88,7 @@ class Reader:
     def __init__(self, data: bytes, cut: bool = False) -> None:
         self._cut = cut
         self._bits = 0.0
+        self._ended = False
         # Whatever the missing bytes were, the number lies between these two.
         self._low, self._high = _decoder(data + bytes(64)), _decoder(data + b"\xff" * 64)
 
@@ -111,10 +112,12 @@ class Reader:
     def _certain(self, count: int, model: constriction.stream.model.Categorical) -> Symbols:
         found: list[int] = []
         try:
-            while len(found) < count and (symbol := self._low.decode(model)) == self._high.decode(model):
-                found.append(symbol)
+            while not self._ended and len(found) < count:
+                symbol = self._low.decode(model)
+                self._ended = symbol != self._high.decode(model)
+                found += [] if self._ended else [symbol]
         except AssertionError:  # the filler is no encoder's: nothing more is certain
-            pass
+            self._ended = True
         return np.array(found, dtype=np.int32)
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import gaussian, to_grid
@@ -101,11 +102,20 @@ def _denoise(
     tau = math.sqrt(max(level**2 - ratio * sigma_y**2, 0.0))
     shift = to_grid((level - tau) * common)
     x = agree((x0 + shift).float()) - shift + to_grid(level * noise)
-    estimate = prior.denoise(x.float().to(prior.device), level).cpu()
+    estimate = _any_size(prior, x.float().to(prior.device), level).cpu()
     if not bool(torch.isfinite(estimate).all()):
         raise PscError(f"the prior {prior.name!r} returned numbers that are not finite")
     estimate = to_grid(estimate).clamp(-PIXEL_LIMIT, PIXEL_LIMIT)
     return (to_grid(estimate.mean(1, keepdim=True)) if ratio > 1 else estimate).float()
+
+
+def _any_size(prior: Prior, x: torch.Tensor, level: float) -> torch.Tensor:
+    """prior.denoise for any height and width: the last row and column repeated up to its multiple."""
+    height, width = x.shape[2:]
+    below, beside = -height % prior.multiple, -width % prior.multiple
+    if below or beside:
+        x = functional.pad(x, (0, beside, 0, below), mode="replicate")
+    return prior.denoise(x, level)[:, :, :height, :width]
 
 
 def _noise(how: Draw, step: int, particles: range, shape: tuple[int, ...]) -> torch.Tensor:

@@ -1,0 +1,209 @@
+"""The container: what is refused, in what words, and what a cut file still gives."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import psc
+from psc.bitstream.container import Header, crc16, unpack
+from psc.plan import DEFAULT, PAPER, Level, Plan, Round, Settings
+from psc.prior import HaarGaussian
+from tests.conftest import SMALL, texture
+
+PRIOR = HaarGaussian()
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return psc.encode_with(texture(24, 24), Settings(SMALL, 5, 112, 3), prior=PRIOR)
+
+
+plans = st.builds(
+    lambda samples, fresh, paper, rows: Plan(
+        (Level(1, 8), Level(4, 4)), tuple(Round(1, r % samples, 4) for r in rows), samples, fresh, paper
+    ),
+    st.integers(2, 16),
+    st.integers(2, 30),
+    st.booleans(),
+    st.lists(st.integers(0, 15), min_size=1, max_size=20),
+)
+
+
+@given(
+    st.integers(1, 65535), st.integers(1, 65535), st.booleans(), st.sampled_from([DEFAULT, PAPER]) | plans,
+    st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(min_size=4, max_size=4), st.integers(0, 2**40),
+)  # fmt: skip
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_headers_survive(width, height, grey, plan, step, seed, fingerprint, length) -> None:
+    header = Header(width, height, grey, plan, len(plan.rounds), step, seed, fingerprint, length, 0xABCD)
+    assert unpack(header.pack() + b"rest") == (header, b"rest")
+
+
+def test_info_needs_no_model_and_no_body(data: bytes) -> None:
+    said = psc.info(data[:64])
+    assert (said["width"], said["height"], said["mode"]) == (24, 24, "RGB")
+    assert said["preset"] == "custom"
+    assert "cut" in said["defect"]
+    assert psc.info(data)["defect"] == ""
+    assert psc.info(data)["bpp"] == 8 * len(data) / 576
+
+
+def test_every_flipped_byte_is_noticed(data: bytes) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(len(data)):
+        broken = bytearray(data)
+        broken[i] ^= int(rng.integers(1, 256))
+        with pytest.raises(psc.PscError):
+            psc.decode(bytes(broken), prior=PRIOR)
+
+
+def test_every_prefix_is_refused_or_decoded_partially(data: bytes) -> None:
+    header_bytes = psc.info(data)["header_bytes"]
+    rounds = []
+    for length in range(len(data)):
+        with pytest.raises(psc.PscError):
+            psc.decode(data[:length], prior=PRIOR)
+        if length < header_bytes:
+            with pytest.raises(psc.PscError):
+                psc.decode(data[:length], allow_partial=True, prior=PRIOR)
+        elif length % 29 == 0 or length == header_bytes:
+            part = psc.decode_details(data[:length], restoration="preview", allow_partial=True, prior=PRIOR)
+            assert part.image.size == (24, 24)
+            assert not part.complete
+            assert "cut" in part.note
+            rounds.append((part.rounds, part.symbols))
+    assert rounds == sorted(rounds)
+    assert rounds[0] == (0, 0)
+    assert rounds[-1][0] >= 3
+
+
+def test_a_longer_prefix_is_a_better_picture(data: bytes) -> None:
+    array = texture(24, 24).astype(float)
+    errors = []
+    for share in (0.25, 0.5, 0.75, 0.95):
+        part = psc.decode(data[: int(share * len(data))], allow_partial=True, prior=PRIOR)
+        errors.append(float(np.mean((np.asarray(part, dtype=float) - array) ** 2)))
+    assert errors == sorted(errors, reverse=True)
+
+
+def test_a_flipped_bit_spoils_only_what_follows(data: bytes) -> None:
+    broken = bytearray(data)
+    broken[-10] ^= 4
+    part = psc.decode_details(bytes(broken), allow_partial=True, prior=PRIOR)
+    assert 3 <= part.rounds < 5
+    assert "checksum" in part.note
+
+
+def test_another_prior_is_refused_by_name(data: bytes) -> None:
+    with pytest.raises(psc.PscError, match="was made with the prior"):
+        psc.decode(data, prior=HaarGaussian(low=2.1))
+
+
+def test_another_state_is_noticed_and_the_rest_kept(data: bytes) -> None:
+    """A prior that claims the same weights but computes something else, as a float prior elsewhere may."""
+
+    class Elsewhere(HaarGaussian):
+        calls = 0
+
+        def denoise(self, x, sigma):
+            Elsewhere.calls += 1
+            return super().denoise(x, sigma) + (2**-10 if Elsewhere.calls > 10 else 0)
+
+    with pytest.raises(psc.PscError, match="state here is not the encoder's"):
+        psc.decode(data, prior=Elsewhere())
+    Elsewhere.calls = 0
+    part = psc.decode_details(data, allow_partial=True, prior=Elsewhere())
+    assert 0 < part.rounds < 5
+    assert "not the encoder's" in part.note
+
+
+def repacked(**changes: object) -> bytes:
+    fields = {
+        "width": 24, "height": 24, "grey": False, "plan": SMALL, "rounds": 5, "step_index": 96, "seed": 0,
+        "fingerprint": PRIOR.fingerprint[:4], "body_length": 4, "body_crc": crc16(b"abcd"),
+    } | changes  # fmt: skip
+    return Header(**fields).pack() + b"abcd"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not a PSC file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "not a PSC file"),
+        (b"\x89PSC\x07" + bytes(50), "version 7"),
+        (b"\x89PSC\x01", "ends inside its header"),
+        (b"\x89PSC\x01" + bytes([255] * 60), "64 bits"),
+        (repacked(width=65535, height=65535), "GiB"),
+        (repacked(plan=PAPER, width=257, height=256), "default preset"),
+        (repacked() + b"more", "follow the end"),
+    ],
+)
+def test_foreign_files_get_a_sentence(content: bytes, words: str) -> None:
+    with pytest.raises(psc.PscError, match=words):
+        psc.decode(content, prior=PRIOR)
+
+
+@given(st.binary(max_size=300))
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_random_bytes_after_the_magic_never_crash(content: bytes) -> None:
+    with pytest.raises(psc.PscError):
+        psc.decode(b"\x89PSC\x01" + content, prior=PRIOR)
+
+
+@given(st.binary(min_size=1, max_size=120), st.booleans())
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_random_bodies_never_crash(body: bytes, partial: bool) -> None:
+    header = Header(24, 24, False, SMALL, 5, 96, 0, PRIOR.fingerprint[:4], len(body), crc16(body))
+    try:
+        psc.decode(header.pack() + body, allow_partial=partial, prior=PRIOR)
+    except psc.PscError:
+        assert not partial
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((0, 5, 3), np.uint8),
+        np.zeros((5, 5), np.float32),
+        np.full((5, 5), np.nan),
+        np.zeros((5, 5, 4), np.uint8),
+        np.zeros((2, 5, 5, 3), np.uint8),
+        np.zeros((1, 70000), np.uint8),
+    ],
+    ids=["empty", "float", "nan", "four channels", "batch", "too wide"],
+)
+def test_arrays_that_are_no_picture(array: np.ndarray) -> None:
+    with pytest.raises(psc.PscError):
+        psc.encode(array, quality=5, prior=PRIOR)
+
+
+@pytest.mark.parametrize("quality", [-1, 100.5, float("nan")])
+def test_qualities_out_of_range(quality: float) -> None:
+    with pytest.raises(psc.PscError, match="0 .smallest. to 100"):
+        psc.encode(texture(8, 8), quality=quality, prior=PRIOR)
+
+
+def test_presets_and_plans_are_checked() -> None:
+    with pytest.raises(psc.PscError, match="default, paper"):
+        psc.encode(texture(8, 8), preset="best", prior=PRIOR)
+    with pytest.raises(psc.PscError, match="256x256|65536 pixels"):
+        psc.encode(texture(257, 256), preset="paper", prior=PRIOR)
+    for levels, rounds, samples in itertools.product(
+        [(Level(2, 8),), (Level(1, 8), Level(3, 4)), (Level(1, 7),)], [(Round(0, 1, 4),)], [4]
+    ):
+        with pytest.raises(psc.PscError, match="not a valid plan"):
+            Plan(levels, rounds, samples, 4)
+
+
+@pytest.mark.parametrize("mode", ["1", "LA", "P", "RGBA", "CMYK", "I;16", "YCbCr", "HSV", "F"])
+def test_other_modes_convert_with_a_warning(mode: str) -> None:
+    image = Image.fromarray(texture(16, 16, 1).astype(np.uint16) * 257) if mode == "I;16" else None
+    image = image or Image.fromarray(texture(16, 16)).convert(mode)
+    with pytest.warns(UserWarning, match="converted"):
+        data = psc.encode_with(image, Settings(SMALL, 2, 96, 0), prior=PRIOR)
+    assert psc.info(data)["mode"] == ("L" if mode in ("1", "LA", "I;16", "F") else "RGB")

@@ -1,0 +1,109 @@
+"""Posterior samples under a Gaussian prior, whose posterior is known in closed form.
+
+A Haar coefficient of standard deviation v, measured with noise sigma_y, has the posterior mean
+y v^2 / (v^2 + sigma_y^2); Haar coefficients that are not measured keep mean 0.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from psc.exact import haar, to_grid
+from psc.exact.fixed import ROW_BITS
+from psc.posterior import HIGHEST, Draw, draw, level_above, schedule, sigma
+from psc.posterior.levels import LOWEST
+from psc.prior import HaarGaussian
+from psc.transform import Windows
+
+SIDE, SIZE, SAMPLES = 8, 64, 2048
+
+
+def basis_and_deviations(prior: HaarGaussian) -> tuple[torch.Tensor, torch.Tensor]:
+    """The prior's eigenvectors (rows) and standard deviations, largest first."""
+    unit = torch.eye(SIZE, dtype=torch.float64).reshape(SIZE, 1, SIDE, SIDE)
+    low, bands = haar.analyse(unit, len(prior.detail))
+    rows = torch.cat([low.flatten(1), *(b.flatten(1) for b in reversed(bands))], 1).T
+    sizes = [(low, prior.low), *zip(reversed(bands), reversed(prior.detail), strict=True)]
+    return rows, torch.cat([torch.full((x[0].numel(),), float(s)).double() for x, s in sizes])
+
+
+def measured(rows: torch.Tensor, values: torch.Tensor) -> Windows:
+    windows = Windows(1, SIZE, 1)
+    windows.append(rows[None].float(), values[None], torch.ones(1, len(rows), dtype=torch.bool))
+    return windows
+
+
+def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0.0) -> torch.Tensor:
+    def agree(x: torch.Tensor) -> torch.Tensor:
+        return windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float()
+
+    start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
+    return draw(prior, agree, start, Draw(HIGHEST, steps, sigma_y, seed=1, index=0)).double().flatten(1)
+
+
+def test_eigenvector_rows_give_the_exact_mean_and_the_next_eigenvectors() -> None:
+    prior = HaarGaussian(channels=1)
+    basis, deviations = basis_and_deviations(prior)
+    truth = to_grid(deviations * torch.from_numpy(np.random.default_rng(0).normal(size=SIZE)))
+    known = 4  # the mean and the coarsest details
+    out = sample(prior, measured(to_grid(basis[:known], ROW_BITS), truth[:known]), steps=20)
+    coefficients = out @ basis.T
+    assert (coefficients[:, :known] - truth[:known]).abs().max() < 2e-4
+    error = coefficients[:, known:].mean(0).abs()
+    assert (error < 5 * deviations[known:] / SAMPLES**0.5).all()
+    leading = torch.linalg.eigh(torch.cov(out.T))[1][:, -12:].T  # the 12 coefficients of deviation 0.3
+    assert ((leading @ basis[known : known + 12].T) ** 2).sum() / 12 > 0.99
+
+
+def test_random_rows_give_nearly_the_right_mean_and_subspace() -> None:
+    """Rows that mix eigenvectors: DDRM's projection ignores the covariance, and approaches it in many steps."""
+    prior = HaarGaussian(channels=1)
+    basis, deviations = basis_and_deviations(prior)
+    covariance = basis.T @ torch.diag(deviations**2) @ basis
+    rng = np.random.default_rng(0)
+    rows = to_grid(torch.from_numpy(np.linalg.qr(rng.normal(size=(SIZE, 30)))[0].T.copy()), ROW_BITS)
+    sigma_y = 0.1
+    x = basis.T @ (deviations * torch.from_numpy(rng.normal(size=SIZE)))
+    y = to_grid(rows @ x + sigma_y * torch.from_numpy(rng.normal(size=30)))
+    gain = covariance @ rows.T @ torch.linalg.inv(rows @ covariance @ rows.T + sigma_y**2 * torch.eye(30))
+    mean, posterior = gain @ y, covariance - gain @ rows @ covariance
+    errors = {}
+    for steps in (8, 60):
+        out = sample(prior, measured(rows, y), steps, sigma_y)
+        errors[steps] = float((out.mean(0) - mean).norm() / mean.norm())
+    assert errors[60] < 0.28 < errors[8]
+    leading = torch.linalg.eigh(torch.cov(out.T))[1][:, -4:]
+    captured = torch.trace(leading.T @ posterior @ leading) / torch.linalg.eigvalsh(posterior)[-4:].sum()
+    assert captured > 0.9
+
+
+def test_particles_do_not_depend_on_their_company() -> None:
+    prior = HaarGaussian(channels=1)
+    how = Draw(HIGHEST, 6, 0.05, seed=9, index=3)
+    start = torch.zeros(5, 1, SIDE, SIDE)
+    together = draw(prior, lambda x: x, start, how)
+    assert torch.equal(draw(prior, lambda x: x, start[:2], how), together[:2])
+
+
+def test_grey_under_a_colour_prior_equals_a_grey_prior() -> None:
+    """Channels that are known to be equal: the mean of three independent ones has a third of the noise."""
+    prior = HaarGaussian(low=0.5, detail=(0.05, 0.1, 0.2), channels=3)
+    how = Draw(HIGHEST, 40, 0.0, seed=2, index=0)
+    out = draw(prior, lambda x: x, torch.zeros(SAMPLES, 1, SIDE, SIDE), how)
+    assert out.shape == (SAMPLES, 1, SIDE, SIDE)
+    assert float(out.mean().abs()) < 0.02
+
+
+@pytest.mark.parametrize("steps", [2, 3, 8, 14, 255])
+@pytest.mark.parametrize("start", [LOWEST, 42, 74, HIGHEST])
+def test_schedules_descend_to_the_lowest_level(start: int, steps: int) -> None:
+    levels = schedule(start, steps)
+    assert len(levels) == steps
+    assert (levels[0], levels[-1]) == (start, LOWEST)
+    assert levels == sorted(levels, reverse=True)
+
+
+def test_level_above_covers_the_variance() -> None:
+    assert sigma(level_above(0.5)) ** 2 >= 0.5 > sigma(level_above(0.5) - 1) ** 2
+    assert level_above(0.0, lowest=42) == 42
+    assert level_above(1e9) == HIGHEST

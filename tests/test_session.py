@@ -1,0 +1,131 @@
+"""Encoder and decoder rebuild the same state, and the picture comes back as well as it should."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import psc
+from psc.bitstream.container import Header, unpack
+from psc.bitstream.rangecoder import Reader, Writer
+from psc.codec import open_session
+from psc.images import to_tensor
+from psc.plan import Settings
+from psc.prior import HaarGaussian
+from psc.restore import restore
+from psc.session import Session
+from tests.conftest import SMALL, SMALL_PAPER, texture
+
+
+def psnr(a: object, b: object) -> float:
+    error = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    return float(10 * np.log10(255**2 / max(np.mean(error**2), 1e-9)))
+
+
+def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
+    """All that a session knows after every round."""
+    out = []
+    for _ in range(rounds):
+        assert session.step()
+        assert session.particles is not None
+        known = [t.clone() for w in session.pyramid.levels for t in (w.rows, w.values, *(w.full or ()))]
+        out.append([session.particles.clone(), *known])
+    return out
+
+
+@pytest.mark.parametrize("plan", [SMALL, SMALL_PAPER], ids=["pyramid", "paper"])
+def test_both_sides_hold_the_same_state_after_every_round(plan: psc.Plan, gaussian_prior: HaarGaussian) -> None:
+    picture = to_tensor(texture(32, 32))
+    rounds = len(plan.rounds)
+    header = Header(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4])
+    writer = Writer()
+    ours = states(open_session(header, gaussian_prior, writer, lambda p: None, picture), rounds)
+    reader = Reader(writer.finish())
+    theirs = states(open_session(header, gaussian_prior, reader, lambda p: None, None), rounds)
+    for a, b in zip(ours, theirs, strict=True):
+        assert len(a) == len(b)
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([1, 3]), st.integers(60, 150))
+@hypothesis_settings(max_examples=12, deadline=None)
+def test_any_size_comes_back(height: int, width: int, channels: int, step: int) -> None:
+    prior = HaarGaussian()
+    array = texture(height, width, channels)
+    data, simulated = psc.simulate(array, Settings(SMALL, 4, step, 1), prior=prior)
+    decoded = psc.decode(data, prior=prior)
+    assert decoded.mode == ("L" if channels == 1 else "RGB")
+    assert decoded.size == (width, height)
+    assert np.array_equal(np.asarray(decoded), np.asarray(simulated.image))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_full_basis_leaves_only_the_quantisers_error(channels: int, gaussian_prior: HaarGaussian) -> None:
+    array = texture(48, 48, channels)
+    data = psc.encode_with(array, Settings(SMALL, 5, 48, 0), prior=gaussian_prior)  # Delta = 1/32
+    # A uniform error of width Delta in every coefficient is 46.9 dB; rounding to 8 bits costs some of it.
+    assert psnr(psc.decode(data, prior=gaussian_prior), array) > 45
+
+
+def test_more_quality_is_more_bytes_and_a_better_picture(gaussian_prior: HaarGaussian) -> None:
+    array = texture(64, 64)
+    files = [psc.encode(array, quality=q, prior=gaussian_prior) for q in (0, 20, 39, 41, 71, 73, 100)]
+    sizes = [len(f) for f in files]
+    assert sizes == sorted(sizes)
+    quality = [psnr(psc.decode(f, prior=gaussian_prior), array) for f in (files[0], files[2], files[-1])]
+    assert quality == sorted(quality)
+
+
+def test_the_seed_changes_the_rows_not_the_promise(picture: Image.Image, gaussian_prior: HaarGaussian) -> None:
+    files = [psc.encode_with(picture, Settings(SMALL, 5, 96, s), prior=gaussian_prior) for s in (0, 2**64 - 1)]
+    assert files[0] != files[1]
+    for data in files:
+        assert psnr(psc.decode(data, prior=gaussian_prior), picture) > 25
+
+
+def test_encoding_twice_gives_the_same_bytes(
+    picture: Image.Image, small: Settings, gaussian_prior: HaarGaussian
+) -> None:
+    files = [psc.encode_with(picture, small, prior=gaussian_prior)]
+    torch.set_num_threads(2)
+    files.append(psc.encode_with(picture, small, prior=gaussian_prior))
+    assert files[0] == files[1]
+
+
+def test_restorations_differ_as_they_should(
+    picture: Image.Image, small: Settings, gaussian_prior: HaarGaussian
+) -> None:
+    data = psc.encode_with(picture, Settings(SMALL, 4, 120, 0), prior=gaussian_prior)
+    by_way = {how: psc.decode_details(data, restoration=how, prior=gaussian_prior) for how in ("mean", "sample", "preview")}
+    assert by_way["preview"].nfe[1] == 0
+    assert 0 < by_way["sample"].nfe[1] < by_way["mean"].nfe[1]
+    assert psnr(by_way["mean"].image, picture) > psnr(by_way["sample"].image, picture)
+
+
+def test_nfe_counts_full_resolution_equivalents(picture: Image.Image, gaussian_prior: HaarGaussian) -> None:
+    _, decoded = psc.simulate(picture, Settings(SMALL, 4, 120, 0), prior=gaussian_prior)
+    coarse, fine = (6 + 4 + 4) * 6 / 16, 6 * 6
+    assert decoded.nfe[0] == pytest.approx(coarse + fine)
+
+
+def test_overhead_is_at_most_40_bytes() -> None:
+    """Header and digests of the longest default file of a large picture."""
+    chosen = psc.settings(100)
+    header = Header(4000, 3000, False, chosen.plan, chosen.rounds, chosen.step_index, 0, b"1234", 2**21 - 1)
+    assert len(header.pack()) + chosen.rounds * 4 / 8 <= 40
+    assert unpack(header.pack())[0] == header
+
+
+def test_a_restoration_needs_a_known_name(gaussian_prior: HaarGaussian, small: Settings, picture: Image.Image) -> None:
+    data = psc.encode_with(picture, small, prior=gaussian_prior)
+    with pytest.raises(psc.PscError, match="choose one of: mean, sample, preview"):
+        psc.decode(data, restoration="best", prior=gaussian_prior)
+
+
+def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
+    header = Header(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4])
+    session = open_session(header, gaussian_prior, Reader(b"", cut=True), lambda p: None, None)
+    assert restore(session, "preview").shape == (3, 16, 16)

@@ -1,0 +1,118 @@
+"""Quantisers and symbol models: values, round trips through a channel, cut files."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psc.bitstream.float8 import Float8Coding
+from psc.bitstream.rangecoder import Reader, Writer
+from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, step_size
+from tests.reference import float8_values
+
+
+def message(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of widely different predicted spreads, some far outside of it, and their classes."""
+    rng = np.random.default_rng(seed)
+    spread = 2.0 ** rng.uniform(-3, 9, count)
+    q = np.rint(rng.laplace(size=count) * spread * rng.choice([1, 1, 1, 40], count)).astype(np.int64)
+    classes = UniformCoding(128).classify(torch.from_numpy(spread**2))
+    return np.where(classes == NOT_MEASURED, 0, q), classes
+
+
+@given(st.integers(0, 2**32), st.integers(1, 300))
+@settings(max_examples=40, deadline=None)
+def test_uniform_numbers_survive(seed: int, count: int) -> None:
+    writer = Writer()
+    coding = UniformCoding(128)
+    rounds = [message(seed + i, count) for i in range(3)]
+    for q, classes in rounds:
+        coding.code(writer, q, classes)
+    reader, coding = Reader(writer.finish()), UniformCoding(128)
+    for q, classes in rounds:
+        found, known = coding.code(reader, np.zeros_like(q), classes)
+        assert np.array_equal(found, q)
+        assert np.array_equal(known, classes != NOT_MEASURED)
+
+
+@given(st.integers(0, 2**32), st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_a_cut_leaves_is_right(seed: int, data: st.DataObject) -> None:
+    q, classes = message(seed, 200)
+    writer = Writer()
+    UniformCoding(128).code(writer, q, classes)
+    whole = writer.finish()
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    found, known = UniformCoding(128).code(Reader(whole[:cut], cut=True), np.zeros_like(q), classes)
+    assert np.array_equal(found[known], q[known])
+    assert not known[classes == NOT_MEASURED].any()
+
+
+def test_wide_spreads_come_first_in_a_cut() -> None:
+    q, classes = message(5, 400)
+    writer = Writer()
+    UniformCoding(128).code(writer, q, classes)
+    whole = writer.finish()
+    _, known = UniformCoding(128).code(Reader(whole[: len(whole) // 2], cut=True), np.zeros_like(q), classes)
+    left = classes[(classes != NOT_MEASURED) & ~known]
+    assert classes[known].min() >= left.max()
+
+
+def test_learning_pays() -> None:
+    """Symbols all of one kind cost less in later rounds."""
+    coding, writer = UniformCoding(128), Writer()
+    sizes = []
+    for _ in range(4):
+        before = writer.bits
+        coding.code(writer, np.ones(200, dtype=np.int64), np.full(200, 8))
+        sizes.append(writer.bits - before)
+    assert sizes[3] < 0.5 * sizes[0]
+
+
+def test_steps_follow_powers_of_two() -> None:
+    assert step_size(128) == 1.0
+    assert step_size(0) == 2.0**-8
+    ratios = [step_size(i + 1) / step_size(i) for i in range(255)]
+    assert max(abs(r - 2 ** (1 / 16)) for r in ratios) < 2e-5
+
+
+@given(st.floats(-600, 600, allow_nan=False))
+@settings(max_examples=300)
+def test_uniform_quantiser_error_is_bounded(value: float) -> None:
+    coding = UniformCoding(100)
+    x = torch.tensor([value], dtype=torch.float64)
+    assert float((coding.dequantise(coding.quantise(x)) - x).abs()) <= 0.6 * coding.step
+
+
+@given(st.floats(-700, 700, allow_nan=False))
+@settings(max_examples=300)
+def test_float8_picks_the_nearest_value(value: float) -> None:
+    coding = Float8Coding()
+    q = coding.quantise(torch.tensor([value], dtype=torch.float64))
+    values = [float(v) for v in float8_values()]
+    nearest = min(abs(abs(value) - v) for v in values)
+    assert float(coding.dequantise(q)[0]) == np.sign(q[0]) * values[abs(int(q[0]))]
+    assert abs(abs(value) - values[abs(int(q[0]))]) == pytest.approx(nearest, abs=1e-12)
+
+
+def test_float8_ties_go_to_even() -> None:
+    coding = Float8Coding()
+    ties = torch.tensor([1.0625, 1.1875, 17.0, 19.0, 2.0**-10, 3 * 2.0**-10], dtype=torch.float64)
+    assert coding.dequantise(coding.quantise(ties)).tolist() == [1.0, 1.25, 16.0, 20.0, 0.0, 2.0**-8]
+
+
+@given(st.integers(0, 2**32), st.data())
+@settings(max_examples=40, deadline=None)
+def test_float8_numbers_survive_and_cuts_are_right(seed: int, data: st.DataObject) -> None:
+    rng = np.random.default_rng(seed)
+    q = Float8Coding().quantise(torch.from_numpy(rng.normal(size=100) * rng.choice([0, 1, 30], 100)))
+    writer = Writer()
+    Float8Coding().code(writer, q, np.zeros_like(q))
+    whole = writer.finish()
+    found, known = Float8Coding().code(Reader(whole), np.zeros_like(q), np.zeros_like(q))
+    assert np.array_equal(found, q)
+    assert known.all()
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    found, known = Float8Coding().code(Reader(whole[:cut], cut=True), np.zeros_like(q), np.zeros_like(q))
+    assert np.array_equal(found[known], q[known])

@@ -1,0 +1,114 @@
+"""The pyramid, its windows and the next rows."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from psc.exact import to_grid
+from psc.plan import FULL_BASIS, Level, Plan, Round
+from psc.transform import Pyramid, Windows, propose
+from psc.transform import pyramid as pyramid_module
+
+PLAN = Plan((Level(1, 8), Level(2, 4), Level(8, 2)), (Round(2, 3, 4),), samples=6, fresh_steps=4)
+WHOLE = Plan((Level(1, 0),), (Round(0, 3, 4),), samples=6, fresh_steps=4, paper=True)
+
+
+def pictures(count: int, channels: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+    rng = np.random.default_rng(seed)
+    return to_grid(torch.from_numpy(rng.uniform(-1, 1, (count, channels, height, width)))).float()
+
+
+@given(st.sampled_from([1, 3]), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2))
+@settings(max_examples=20, deadline=None)
+def test_coefficients_are_orthonormal_and_invertible(channels: int, rows: int, columns: int, k: int) -> None:
+    pyramid = Pyramid(PLAN, channels, 16 * rows, 16 * columns)
+    scale = PLAN.levels[k].scale
+    x = pictures(2, channels, 16 * rows // scale, 16 * columns // scale)
+    parts = pyramid.coefficients(k, x)
+    assert [p.shape[1:] for p in parts] == [w.rows.shape[::2] for w in pyramid.levels[k:]]
+    assert (pyramid.pixels(k, parts) - x).abs().max() < 1e-4
+    energy = sum(float((p**2).sum()) for p in parts)
+    assert abs(energy / float((x.double() * scale).square().sum()) - 1) < 1e-5
+
+
+def test_a_constant_picture_lives_in_the_coarsest_level() -> None:
+    pyramid = Pyramid(PLAN, 3, 16, 32)
+    fine, middle, coarse = pyramid.coefficients(0, torch.full((1, 3, 16, 32), 0.5))
+    assert not fine.any()
+    assert not middle.any()
+    assert torch.equal(coarse, torch.full_like(coarse, 4.0))  # 8 x 0.5: a mean counts with its block's side
+
+
+def test_windows_are_local() -> None:
+    pyramid = Pyramid(PLAN, 1, 16, 32)
+    x = torch.zeros(1, 1, 16, 32)
+    x[0, 0, 9, 17] = 1.0  # second row of 8 x 8 windows, third column
+    changed = pyramid.coefficients(0, x)[0][0].abs().sum(1).nonzero().flatten()
+    assert changed.tolist() == [4 + 2]
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_rows_are_orthonormal_however_many_rounds(seed: int, whole: bool) -> None:
+    pyramid = Pyramid(WHOLE if whole else PLAN, 3, 16, 16)
+    k = len(pyramid.levels) - 1
+    windows = pyramid.levels[k]
+    for i in range(5):
+        x = pictures(6, 3, *pyramid.shape(k), seed=seed + i)
+        proposal = propose(pyramid, k, x, 3)
+        assert proposal.rows is not None
+        windows.append(proposal.rows, proposal.predicted, torch.ones_like(proposal.predicted) > 0)
+    rows = windows.rows.double()
+    gram = rows @ rows.transpose(1, 2)
+    alive = torch.diagonal(gram, dim1=1, dim2=2) > 0.5  # a 12-dimensional window is full after four rounds
+    eye = torch.diag_embed(alive.double())
+    assert (gram - eye).abs().max() < 1e-5
+    assert alive.sum(1).min() >= min(15, rows.shape[2])
+
+
+def test_first_row_is_the_leading_principal_component() -> None:
+    pyramid = Pyramid(PLAN, 1, 16, 16)
+    x = pictures(6, 1, 16, 16)
+    proposal = propose(pyramid, 0, x, 3)
+    f = pyramid.coefficients(0, x)[0].double()
+    for n in range(4):
+        centred = f[:, n] - f[:, n].mean(0)
+        _, s, v = torch.linalg.svd(centred, full_matrices=False)
+        assert proposal.rows is not None
+        assert ((proposal.rows[n].double() * v[:3]).sum(1).abs() > 1 - 1e-6).all()
+        assert torch.allclose(proposal.variance[n], s[:3] ** 2 / 5, rtol=1e-2)
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_agreeing_is_a_projection(seed: int, full: bool) -> None:
+    rng = np.random.default_rng(seed)
+    windows = Windows(3, 24, 3)
+    rows = np.linalg.qr(rng.normal(size=(3, 24, 7)))[0].transpose(0, 2, 1)
+    rows = to_grid(torch.from_numpy(rows.copy()), 20)
+    truth = to_grid(torch.from_numpy(rng.normal(size=(1, 3, 24))))
+    windows.append(rows.float(), to_grid(torch.einsum("nkd,bnd->bnk", rows, truth))[0], torch.ones(3, 7) > 0)
+    if full:
+        windows.append(None, windows.to_basis(truth)[0], torch.from_numpy(rng.random((3, 24)) < 0.5))
+    guess = to_grid(torch.from_numpy(rng.normal(size=(4, 3, 24))))
+    moved = windows.agree(guess)
+    assert ((moved - truth).norm(dim=2) <= (guess - truth).norm(dim=2) + 1e-3).all()
+    if not full:  # the full basis has the last word where both speak
+        assert (windows.agree(moved) - moved).abs().max() < 1e-4
+        assert (torch.einsum("nkd,bnd->bnk", rows, moved - truth)).abs().max() < 1e-3
+
+
+def test_bands_do_not_matter(monkeypatch) -> None:
+    x = pictures(6, 3, 64, 32)
+    outcomes = []
+    for limit in (2**21, 1):
+        monkeypatch.setattr(pyramid_module, "BAND", limit)
+        pyramid = Pyramid(PLAN, 3, 64, 32)
+        for rows in (3, FULL_BASIS):
+            proposal = propose(pyramid, 0, x, rows)
+            pyramid.levels[0].append(proposal.rows, proposal.predicted, proposal.variance > 0)
+        outcomes.append((pyramid.agree(0, x[:2]), proposal.digest(0), pyramid.decompose(x)[1]))
+    assert torch.equal(outcomes[0][0], outcomes[1][0])
+    assert outcomes[0][1] == outcomes[1][1]
+    assert torch.equal(outcomes[0][2], outcomes[1][2])
