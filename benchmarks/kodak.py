@@ -40,7 +40,9 @@ def _pillow(kind: str, **options: object) -> Quality:
 CODECS: dict[str, tuple[Quality, range]] = {
     "JPEG": (_pillow("JPEG", quality=lambda q: q, optimize=True, progressive=True), range(1, 96)),
     "JPEG 2000": (
-        _pillow("JPEG2000", quality_mode="rates", quality_layers=lambda q: [q], irreversible=True, no_jp2=True),
+        _pillow(
+            "JPEG2000", quality_mode="rates", quality_layers=lambda q: [q], irreversible=True, no_jp2=True
+        ),
         range(250, 6, -2),
     ),
     "WebP": (_pillow("WEBP", quality=lambda q: q, method=6), range(0, 101, 2)),
@@ -138,7 +140,9 @@ def table(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder")
     parser.add_argument("--rates", type=float, nargs="*", default=[37])
     parser.add_argument("--preset", default="default")

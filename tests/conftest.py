@@ -23,7 +23,10 @@ def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.nda
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     planes = [
-        128 + 70 * np.sin(x / (7 + c) + y / 11) + 40 * ((x // 9 + y // 13 + c) % 2) + rng.normal(0, 6, x.shape)
+        128
+        + 70 * np.sin(x / (7 + c) + y / 11)
+        + 40 * ((x // 9 + y // 13 + c) % 2)
+        + rng.normal(0, 6, x.shape)
         for c in range(channels)
     ]
     array = np.clip(np.stack(planes, 2), 0, 255).astype(np.uint8)

@@ -57,6 +57,10 @@ def float8_values():
     out = []
     for code in range(127):
         exponent, mantissa = divmod(code, 8)
-        value = Fraction(mantissa, 2**9) if exponent == 0 else Fraction(8 + mantissa, 8) * Fraction(2) ** (exponent - 7)
+        value = (
+            Fraction(mantissa, 2**9)
+            if exponent == 0
+            else Fraction(8 + mantissa, 8) * Fraction(2) ** (exponent - 7)
+        )
         out.append(value)
     return out

@@ -47,7 +47,7 @@ def test_headers_survive(width, height, grey, plan, step, seed, fingerprint, len
 def test_info_needs_no_model_and_no_body(data: bytes) -> None:
     said = psc.info(data[:64])
     assert (said["width"], said["height"], said["mode"]) == (24, 24, "RGB")
-    assert said["preset"] == "custom"
+    assert said["plan"] == "custom"
     assert "cut" in said["defect"]
     assert psc.info(data)["defect"] == ""
     assert psc.info(data)["bpp"] == 8 * len(data) / 576

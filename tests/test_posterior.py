@@ -15,6 +15,11 @@ from psc.posterior.levels import LOWEST
 from psc.prior import HaarGaussian
 from psc.transform import Windows
 
+
+def silent(evaluations: int) -> None:
+    pass
+
+
 SIDE, SIZE, SAMPLES = 8, 64, 2048
 
 
@@ -38,7 +43,9 @@ def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0
         return windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float()
 
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
-    return draw(prior, agree, start, Draw(HIGHEST, steps, sigma_y, seed=1, index=0)).double().flatten(1)
+    return (
+        draw(prior, agree, start, Draw(HIGHEST, steps, sigma_y, seed=1, index=0), silent).double().flatten(1)
+    )
 
 
 def test_eigenvector_rows_give_the_exact_mean_and_the_next_eigenvectors() -> None:
@@ -56,7 +63,7 @@ def test_eigenvector_rows_give_the_exact_mean_and_the_next_eigenvectors() -> Non
 
 
 def test_random_rows_give_nearly_the_right_mean_and_subspace() -> None:
-    """Rows that mix eigenvectors: DDRM's projection ignores the covariance, and approaches it in many steps."""
+    """Rows that mix eigenvectors: the projection ignores the covariance; many steps make up for it."""
     prior = HaarGaussian(channels=1)
     basis, deviations = basis_and_deviations(prior)
     covariance = basis.T @ torch.diag(deviations**2) @ basis
@@ -81,15 +88,15 @@ def test_particles_do_not_depend_on_their_company() -> None:
     prior = HaarGaussian(channels=1)
     how = Draw(HIGHEST, 6, 0.05, seed=9, index=3)
     start = torch.zeros(5, 1, SIDE, SIDE)
-    together = draw(prior, lambda x: x, start, how)
-    assert torch.equal(draw(prior, lambda x: x, start[:2], how), together[:2])
+    together = draw(prior, lambda x: x, start, how, silent)
+    assert torch.equal(draw(prior, lambda x: x, start[:2], how, silent), together[:2])
 
 
 def test_grey_under_a_colour_prior_equals_a_grey_prior() -> None:
     """Channels that are known to be equal: the mean of three independent ones has a third of the noise."""
     prior = HaarGaussian(low=0.5, detail=(0.05, 0.1, 0.2), channels=3)
     how = Draw(HIGHEST, 40, 0.0, seed=2, index=0)
-    out = draw(prior, lambda x: x, torch.zeros(SAMPLES, 1, SIDE, SIDE), how)
+    out = draw(prior, lambda x: x, torch.zeros(SAMPLES, 1, SIDE, SIDE), how, silent)
     assert out.shape == (SAMPLES, 1, SIDE, SIDE)
     assert float(out.mean().abs()) < 0.02
 

@@ -37,7 +37,9 @@ def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
 
 
 @pytest.mark.parametrize("plan", [SMALL, SMALL_PAPER], ids=["pyramid", "paper"])
-def test_both_sides_hold_the_same_state_after_every_round(plan: psc.Plan, gaussian_prior: HaarGaussian) -> None:
+def test_both_sides_hold_the_same_state_after_every_round(
+    plan: psc.Plan, gaussian_prior: HaarGaussian
+) -> None:
     picture = to_tensor(texture(32, 32))
     rounds = len(plan.rounds)
     header = Header(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4])
@@ -79,8 +81,12 @@ def test_more_quality_is_more_bytes_and_a_better_picture(gaussian_prior: HaarGau
     assert quality == sorted(quality)
 
 
-def test_the_seed_changes_the_rows_not_the_promise(picture: Image.Image, gaussian_prior: HaarGaussian) -> None:
-    files = [psc.encode_with(picture, Settings(SMALL, 5, 96, s), prior=gaussian_prior) for s in (0, 2**64 - 1)]
+def test_the_seed_changes_the_rows_not_the_promise(
+    picture: Image.Image, gaussian_prior: HaarGaussian
+) -> None:
+    files = [
+        psc.encode_with(picture, Settings(SMALL, 5, 96, s), prior=gaussian_prior) for s in (0, 2**64 - 1)
+    ]
     assert files[0] != files[1]
     for data in files:
         assert psnr(psc.decode(data, prior=gaussian_prior), picture) > 25
@@ -99,7 +105,10 @@ def test_restorations_differ_as_they_should(
     picture: Image.Image, small: Settings, gaussian_prior: HaarGaussian
 ) -> None:
     data = psc.encode_with(picture, Settings(SMALL, 4, 120, 0), prior=gaussian_prior)
-    by_way = {how: psc.decode_details(data, restoration=how, prior=gaussian_prior) for how in ("mean", "sample", "preview")}
+    by_way = {
+        how: psc.decode_details(data, restoration=how, prior=gaussian_prior)
+        for how in ("mean", "sample", "preview")
+    }
     assert by_way["preview"].nfe[1] == 0
     assert 0 < by_way["sample"].nfe[1] < by_way["mean"].nfe[1]
     assert psnr(by_way["mean"].image, picture) > psnr(by_way["sample"].image, picture)
@@ -119,7 +128,9 @@ def test_overhead_is_at_most_40_bytes() -> None:
     assert unpack(header.pack())[0] == header
 
 
-def test_a_restoration_needs_a_known_name(gaussian_prior: HaarGaussian, small: Settings, picture: Image.Image) -> None:
+def test_a_restoration_needs_a_known_name(
+    gaussian_prior: HaarGaussian, small: Settings, picture: Image.Image
+) -> None:
     data = psc.encode_with(picture, small, prior=gaussian_prior)
     with pytest.raises(psc.PscError, match="choose one of: mean, sample, preview"):
         psc.decode(data, restoration="best", prior=gaussian_prior)

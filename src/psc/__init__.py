@@ -7,13 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from psc.codec import Decoded, decode, decode_details, encode, encode_with, info, simulate
+    from psc.bitstream.container import info
+    from psc.codec import Decoded, decode, decode_details, encode, encode_with, simulate
     from psc.errors import PscError
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
 else:
     _HOMES = {
-        "psc.codec": ("Decoded", "decode", "decode_details", "encode", "encode_with", "info", "simulate"),
+        "psc.bitstream.container": ("info",),
+        "psc.codec": ("Decoded", "decode", "decode_details", "encode", "encode_with", "simulate"),
         "psc.errors": ("PscError",),
         "psc.plan": ("Plan", "Settings", "settings"),
         "psc.prior": ("load_prior",),

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from PIL import Image
 
 from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, crc16, unpack
 from psc.bitstream.rangecoder import Channel, Reader, Writer
-from psc.bitstream.uniform import step_size
 from psc.errors import PscError
 from psc.images import ImageLike, pad, padded_size, to_image, to_tensor
 from psc.plan import Plan, Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, restore
-from psc.session import Progress, Session, StateMismatch
+from psc.session import Progress, Session, StateMismatchError
 
 MAX_STATE_BYTES = 16 * 2**30
 """Pictures whose particles and rows would need more are refused, before anything is allocated."""
@@ -90,9 +88,7 @@ def simulate(
     return data, _restored(session, restoration, picture.shape[1], picture.shape[2], "")
 
 
-def _encode(
-    picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report
-) -> tuple[bytes, Session]:
+def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> tuple[bytes, Session]:
     channels, height, width = picture.shape
     if max(height, width) > MAX_SIDE:
         raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
@@ -150,7 +146,7 @@ def decode_details(
             f"the file was made with the prior {header.fingerprint.hex()}, this one is "
             f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names"
         )
-    note = _body_defect(header, body)
+    note = header.defect(body)
     if note and not allow_partial:
         raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
     reader = Reader(body[: header.body_length], cut=len(body) < header.body_length)
@@ -158,33 +154,10 @@ def decode_details(
     try:
         session.run(header.rounds)
     except PscError as error:
-        if not (allow_partial and (note or isinstance(error, StateMismatch))):
+        if not (allow_partial and (note or isinstance(error, StateMismatchError))):
             raise
         note = note or str(error)
     return _restored(session, restoration, header.height, header.width, note)
-
-
-def info(data: bytes, /) -> dict[str, Any]:
-    """What a file's header says, without loading a model; ``data`` may be the file's beginning alone."""
-    header, body = unpack(data)
-    return {
-        "width": header.width,
-        "height": header.height,
-        "mode": "L" if header.grey else "RGB",
-        "preset": "paper"
-        if header.plan.paper
-        else "default"
-        if header.plan == settings(50).plan
-        else "custom",
-        "rounds": header.rounds,
-        "step": None if header.plan.paper else step_size(header.step_index),
-        "seed": header.seed,
-        "prior": header.fingerprint.hex(),
-        "header_bytes": len(data) - len(body),
-        "body_bytes": header.body_length,
-        "bpp": 8 * (len(data) - len(body) + header.body_length) / (header.width * header.height),
-        "defect": _body_defect(header, body),
-    }
 
 
 def open_session(
@@ -220,15 +193,6 @@ def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int)
     needed = 4 * channels * height * width * (plan.samples + rows)
     if needed > MAX_STATE_BYTES:
         raise PscError(
-            f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit is "
-            f"{MAX_STATE_BYTES / 2**30:.0f} GiB: scale the picture down or cut it into parts"
+            f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit "
+            f"is {MAX_STATE_BYTES / 2**30:.0f} GiB: scale the picture down or cut it into parts"
         )
-
-
-def _body_defect(header: Header, body: bytes) -> str:
-    """What is wrong with the body as a whole; empty if nothing is."""
-    if len(body) < header.body_length:
-        return f"the file is cut: {len(body)} of the body's {header.body_length} bytes are there"
-    if len(body) > header.body_length:
-        return f"{len(body) - header.body_length} bytes follow the end of the body"
-    return "" if crc16(body) == header.body_crc else "the body's checksum is wrong: the file is damaged"

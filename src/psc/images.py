@@ -16,14 +16,17 @@ ImageLike = Image.Image | NDArray[Any]
 
 def read_image(source: str | Path | IO[bytes]) -> Image.Image:
     """Open a picture file with Pillow, upright (EXIF orientation applied)."""
+    name = source if isinstance(source, str | Path) else getattr(source, "name", "the stream")
     try:
         with Image.open(source) as image:
             image.load()
             return ImageOps.exif_transpose(image)
     except UnidentifiedImageError as error:
-        raise PscError(f"{source} is not a picture that Pillow can read") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PscError(f"cannot read the picture {source}: {error}") from error
+        raise PscError(f"{name} is not a picture that Pillow can read") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        raise PscError(f"cannot read the picture {name}: {error}") from error
 
 
 def to_tensor(image: ImageLike) -> torch.Tensor:
@@ -31,7 +34,7 @@ def to_tensor(image: ImageLike) -> torch.Tensor:
     array = _to_array(image) if isinstance(image, Image.Image) else np.asarray(image)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise PscError(
-            f"an array of {array.dtype} and shape {array.shape} came; expected uint8 of shape (H, W) or (H, W, 3)"
+            f"an array of {array.dtype} and shape {array.shape} came; expected uint8, (H, W) or (H, W, 3)"
         )
     if 0 in array.shape:
         raise PscError(f"the picture has no pixels: its shape is {array.shape}")
@@ -41,15 +44,21 @@ def to_tensor(image: ImageLike) -> torch.Tensor:
 
 def _to_array(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode not in ("RGB", "L"):
-        target = "L" if image.mode in ("1", "LA", "La", "F") or image.mode.startswith("I") else "RGB"
-        warnings.warn(f"mode {image.mode} is converted to {target}", stacklevel=4)
-        image = _sixteen_to_eight(image) if image.mode.startswith("I") else image.convert(target)
+        grey = image.mode in ("1", "LA", "La", "F") or image.mode.startswith("I")
+        warnings.warn(f"mode {image.mode} is converted to {'L' if grey else 'RGB'}", stacklevel=4)
+        if image.mode == "F" or image.mode.startswith("I"):
+            image = _to_eight_bits(image)
+        image = image.convert("LA" if image.mode == "La" else image.mode).convert("L" if grey else "RGB")
     return np.asarray(image)
 
 
-def _sixteen_to_eight(image: Image.Image) -> Image.Image:
-    """Integer greys of up to 16 bits; Pillow's own conversion would clip instead of scaling."""
-    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Greys of other depths: 16 bits scaled down; floats and 32 bits are 0 ... 255, as Pillow has them."""
+    values = np.asarray(image)
+    wide = image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255)
+    return Image.fromarray(
+        (np.nan_to_num(values) / (257 if wide else 1)).round().clip(0, 255).astype(np.uint8)
+    )
 
 
 def to_image(x: torch.Tensor) -> Image.Image:

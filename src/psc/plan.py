@@ -5,6 +5,7 @@ number of principal components in every window there. Encoder and decoder follow
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from psc.errors import PscError
 
@@ -56,15 +57,17 @@ class Plan:
         ok = (
             1 <= len(self.levels) <= 8
             and scales[0] == 1
-            and all(b in (2 * a, 4 * a, 8 * a, 16 * a) for a, b in zip(scales, scales[1:], strict=False))
+            and all(b in (2 * a, 4 * a, 8 * a, 16 * a) for a, b in pairwise(scales))
             and all(level.window & (level.window - 1) == 0 for level in self.levels)
             and all(level.scale * level.window <= 256 for level in self.levels)
+            and all(a.window * a.scale >= b.scale for a, b in pairwise(self.levels))
+            and (all(level.window for level in self.levels) or len(self.levels) == 1)
             and 2 <= self.samples <= 64
             and 2 <= self.fresh_steps <= 255
             and 1 <= len(self.rounds) <= 255
             and all(0 <= r.level < len(self.levels) for r in self.rounds)
             and all(0 <= r.rows < self.samples and 2 <= r.steps <= 255 for r in self.rounds)
-            and all(a.level >= b.level for a, b in zip(self.rounds, self.rounds[1:], strict=False))
+            and all(a.level >= b.level for a, b in pairwise(self.rounds))
         )
         if not ok:
             raise PscError(f"not a valid plan (see FORMAT.md, section 'The plan'): {self}")
@@ -79,19 +82,28 @@ def _repeat(count: int, level: int, rows: int, steps: int) -> tuple[Round, ...]:
     return (Round(level, rows, steps),) * count
 
 
-DEFAULT = Plan(
-    levels=(Level(1, 16), Level(4, 8), Level(16, 4)),
-    rounds=(
-        _repeat(4, 2, 5, 8)
-        + _repeat(1, 2, FULL_BASIS, 8)
-        + _repeat(8, 1, 4, 8)
-        + _repeat(1, 1, FULL_BASIS, 8)
-        + _repeat(2, 0, 6, 8)
-        + _repeat(1, 0, FULL_BASIS, 8)
-    ),
+_LEVELS = (Level(1, 16), Level(4, 8), Level(16, 4))
+_COARSEST = _repeat(9, 2, 5, 8)
+_MIDDLE = _repeat(8, 1, 6, 8)
+_FINEST = _repeat(1, 0, 10, 8)
+COARSE_ROUNDS = len(_COARSEST + _MIDDLE)
+"""Rounds of DEFAULT above full resolution."""
+
+DEFAULT = Plan(_LEVELS, _COARSEST + _MIDDLE + _FINEST, samples=12, fresh_steps=14)
+"""Principal components only."""
+
+DENSE = Plan(
+    _LEVELS,
+    _COARSEST
+    + _repeat(1, 2, FULL_BASIS, 8)
+    + _MIDDLE
+    + _repeat(1, 1, FULL_BASIS, 8)
+    + _FINEST
+    + _repeat(1, 0, FULL_BASIS, 8),
     samples=12,
     fresh_steps=14,
 )
+"""The same with every level's full basis: the error approaches the quantiser's."""
 
 PAPER = Plan(
     levels=(Level(1, 0),),
@@ -101,19 +113,24 @@ PAPER = Plan(
     paper=True,
 )
 
-COARSE_ROUNDS = 14
-"""Rounds of DEFAULT above full resolution."""
-PRINCIPAL_ROUNDS = 16
-"""Rounds of DEFAULT before all of its finest level is measured."""
-FINE_FROM, FULL_FROM = 40, 72
-"""Qualities from which the finest level's principal components and its full basis are measured."""
+FINE_FROM, DENSE_FROM = 40, 72
+"""Qualities from which DEFAULT's full-resolution round is made, and from which DENSE is used."""
+
+
+STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
+                  92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515)  # fmt: skip
+
+
+def step_size(index: int) -> float:
+    """Delta of step index 0 <= index <= 255: about 2^(index / 16 - 8), a multiple of 2^-24."""
+    return float(STEP_MANTISSAS[index % 16]) * 2.0 ** (index // 16 - 24)
 
 
 @dataclass(frozen=True)
 class Settings:
     """An encoder's choice: how many of a plan's rounds, with which quantiser step and noise seed.
 
-    step_index: see psc.bitstream.uniform.step_size; without meaning for the paper's plan.
+    step_index: see :func:`step_size`; without meaning for the paper's plan.
     """
 
     plan: Plan
@@ -142,5 +159,6 @@ def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings
         return Settings(PAPER, round(len(PAPER.rounds) ** (quality / 100)), 0, seed)
     if preset != "default":
         raise PscError(f"preset {preset!r} is unknown; choose one of: default, paper")
-    rounds = len(DEFAULT.rounds) if quality >= FULL_FROM else PRINCIPAL_ROUNDS
-    return Settings(DEFAULT, COARSE_ROUNDS if quality < FINE_FROM else rounds, 168 - round(quality), seed)
+    plan = DENSE if quality >= DENSE_FROM else DEFAULT
+    rounds = COARSE_ROUNDS if quality < FINE_FROM else len(plan.rounds)
+    return Settings(plan, rounds, 168 - round(quality), seed)

@@ -1,7 +1,7 @@
 """The session: what encoder and decoder both rebuild, round after round.
 
-A round draws posterior samples, takes their principal components as the next rows of H, exchanges the picture's
-quantised measurements along them, and appends both to what is known. The two sides are the same
+A round draws posterior samples, takes their principal components as the next rows of H, exchanges the
+picture's quantised measurements along them, and appends both to what is known. The two sides are the same
 ``Session``: an encoder's has the picture and a channel that writes, a decoder's has no picture and a channel
 that reads.
 """
@@ -36,7 +36,7 @@ VALUE_LIMIT = 2048.0
 """No picture has larger coefficients; a crafted file shall not leave the range of exact sums."""
 
 
-class StateMismatch(PscError):
+class StateMismatchError(PscError):
     """The decoder's state is not the encoder's: another prior, another arithmetic, or a damaged body."""
 
 
@@ -71,7 +71,7 @@ class Session:
         seed: int,
         shape: tuple[int, int, int],
         picture: torch.Tensor | None = None,
-        progress: Callable[[Progress], None] = lambda progress: None,
+        progress: Callable[[Progress], None],
     ) -> None:
         self.plan, self.prior, self.seed = plan, prior, seed
         self.pyramid = Pyramid(plan, *shape)
@@ -140,7 +140,9 @@ class Session:
         assert self.particles is not None
         windows = self.pyramid.levels[item.level]
         proposal = propose(self.pyramid, item.level, self.particles, item.rows)
-        classes = self._coding.classify(proposal.variance)
+        earlier = sum(done.level == item.level for done in self.plan.rounds[: self.rounds])
+        coarsest = item.level == len(self.plan.levels) - 1
+        classes = self._coding.classify(proposal.variance, coarsest, earlier)
         predicted = torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
         q = np.zeros(classes.shape, dtype=np.int64)
         if self._truth is not None:
@@ -163,7 +165,7 @@ class Session:
         own = self._digest % 2**DIGEST_BITS
         found = self._channel.code(np.array([own], dtype=np.int32), uniform(2**DIGEST_BITS))
         if len(found) and found[0] != own:
-            raise StateMismatch(
-                f"round {self.rounds + 1}: the state here is not the encoder's, so what follows cannot be read"
+            raise StateMismatchError(
+                f"round {self.rounds + 1}: the state here is not the encoder's, so the rest cannot be read"
             )
         return len(found) > 0

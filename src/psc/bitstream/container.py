@@ -6,13 +6,15 @@ magic 4 | version 1 | flags 1 | width, height (varints) | plan 1 or more | round
 
 import binascii
 from dataclasses import dataclass
+from typing import Any
 
 from psc.errors import PscError
-from psc.plan import DEFAULT, PAPER, Level, Plan, Round
+from psc.plan import DEFAULT, DENSE, PAPER, Level, Plan, Round, step_size
 
 MAGIC = b"\x89PSC"
 VERSION = 1
-NAMED_PLANS = {1: DEFAULT, 2: PAPER}
+NAMED_PLANS = {1: DEFAULT, 2: DENSE, 3: PAPER}
+PLAN_NAMES = {DEFAULT: "default", DENSE: "dense", PAPER: "paper"}
 EXPLICIT_PLAN = 0
 GREY = 1
 MAX_SIDE = 65535
@@ -47,6 +49,14 @@ class Header:
         fields += _varint(self.body_length) + self.body_crc.to_bytes(2, "big")
         return fields + crc16(fields).to_bytes(2, "big")
 
+    def defect(self, body: bytes) -> str:
+        """What is wrong with the body as a whole, as a sentence; empty if nothing is."""
+        if len(body) < self.body_length:
+            return f"the file is cut: {len(body)} of the body's {self.body_length} bytes are there"
+        if len(body) > self.body_length:
+            return f"{len(body) - self.body_length} bytes follow the end of the body"
+        return "" if crc16(body) == self.body_crc else "the body's checksum is wrong: the file is damaged"
+
 
 def crc16(data: bytes) -> int:
     """CRC-16/XMODEM: polynomial 0x1021, start 0."""
@@ -70,11 +80,38 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     size = 5 + reader.position
     if int.from_bytes(reader.take(2), "big") != crc16(data[:size]):
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
-    if flags > GREY or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or rounds > len(plan.rounds):
+    if (
+        flags > GREY
+        or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE)
+        or not (0 < rounds <= len(plan.rounds))
+    ):
         raise PscError("the header holds values that no encoder writes; the file is damaged or forged")
     grey = flags == GREY
     header = Header(width, height, grey, plan, rounds, step_index, seed, fingerprint, body_length, body_crc)
     return header, data[size + 2 :]
+
+
+def info(data: bytes, /) -> dict[str, Any]:
+    """What a file's header says, without loading a model.
+
+    ``data`` may be the file's beginning alone; ``defect`` then says that the body is cut.
+    """
+    header, body = unpack(data)
+    size = len(data) - len(body) + header.body_length
+    return {
+        "width": header.width,
+        "height": header.height,
+        "mode": "L" if header.grey else "RGB",
+        "plan": PLAN_NAMES.get(header.plan, "custom"),
+        "rounds": header.rounds,
+        "step": None if header.plan.paper else step_size(header.step_index),
+        "seed": header.seed,
+        "prior": header.fingerprint.hex(),
+        "header_bytes": len(data) - len(body),
+        "body_bytes": header.body_length,
+        "bpp": 8 * size / (header.width * header.height),
+        "defect": header.defect(body),
+    }
 
 
 class _Fields:

@@ -1,7 +1,7 @@
 """Numbers as float8 e4m3: the published scheme's quantiser, defined in integers.
 
-A code is a sign and a magnitude 0 ... 126: exponent field E (4 bits, bias 7), mantissa field M (3 bits), worth
-M * 2^-9 for E = 0 and (8 + M) * 2^(E - 10) otherwise. Values round to the nearest code, ties to an even M;
+A code is a sign and a magnitude 0 ... 126: exponent field E (4 bits, bias 7) and mantissa field M (3 bits),
+worth M * 2^-9 for E = 0 and (8 + M) * 2^(E - 10) otherwise. Values round to the nearest code, ties to an even M;
 beyond 448 they saturate. Nothing is predicted; the range coder learns how often magnitudes occur.
 """
 
@@ -25,8 +25,9 @@ class Float8Coding:
         size = LARGEST + 1
         self._table = Table([UNIT // size] * size, confidence=8)
 
-    def classify(self, variance: torch.Tensor) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, coarsest: bool, earlier: int) -> NDArray[np.int64]:
         """All numbers are of one class: everything proposed is measured."""
+        del coarsest, earlier
         return np.zeros(tuple(variance.shape), dtype=np.int64)
 
     def quantise(self, value: torch.Tensor) -> NDArray[np.int64]:
@@ -49,6 +50,7 @@ class Float8Coding:
         self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Code a round's numbers in order: all magnitudes, then the signs of those that have one."""
+        del classes  # there is only one
         magnitude = channel.code(to_symbols(np.abs(q)), self._table.frequencies())
         signed = np.flatnonzero(magnitude)
         sign = channel.code(to_symbols((q[signed] < 0).astype(np.int64)), uniform(2))

@@ -56,9 +56,11 @@ class Writer:
 
     @property
     def bits(self) -> int:
+        """Bits that a file of all symbols so far would need."""
         return int(self._coder.num_bits())
 
     def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
+        """Write ``symbols``."""
         if len(symbols):
             self._coder.encode(symbols, _model(frequencies))
             self._log.append((symbols, frequencies))
@@ -94,9 +96,11 @@ class Reader:
 
     @property
     def bits(self) -> int:
+        """The information content of the symbols read so far."""
         return round(self._bits)
 
     def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
+        """Read as many symbols as ``symbols`` has; fewer where a cut file ends."""
         model = _model(frequencies)
         found = self._certain(len(symbols), model) if self._cut else self._all(len(symbols), model)
         self._bits += float(np.log2(TOTAL / frequencies[found]).sum())

@@ -34,14 +34,14 @@ class Table:
         return np.array(out, dtype=np.int64)
 
 
-def geometric(ratio: int, size: int) -> list[int]:
-    """Weights of ``size`` symbols, each ratio / 2^16 times the one before, with a sum of about UNIT."""
+def geometric(ratio: int, size: int, total: int) -> list[int]:
+    """Weights of ``size`` symbols, each ratio / 1024 times the one before, with a sum of about ``total``."""
     weight, weights = 2**40, []
     for _ in range(size):
         weights.append(weight)
-        weight = weight * ratio >> 16
+        weight = weight * ratio >> 10
     whole = sum(weights)
-    return [w * UNIT // whole for w in weights]
+    return [w * total // whole for w in weights]
 
 
 def to_symbols(values: NDArray[np.int64]) -> Symbols:

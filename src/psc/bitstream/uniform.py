@@ -1,38 +1,37 @@
 """Numbers as multiples of one uniform step Delta around their predicted values.
 
-q = (c - m) / Delta, rounded; its probabilities depend on the predicted spread rho = std / Delta, in classes of a
-quarter octave from rho = 1/4 up. What is below is not measured at all: its bits would buy too little
+q = (c - m) / Delta, rounded; its probabilities depend on the predicted spread rho = std / Delta, in classes
+of a quarter octave from rho = 1/4 up. What is below is not measured at all: its bits would buy too little
 (reverse water-filling). From rho = 8 on q is split: high part by table, low bits as they are.
 """
-
-import math
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from psc.bitstream.rangecoder import Channel, Symbols, uniform
-from psc.bitstream.tables import Table, geometric, to_symbols
+from psc.bitstream.tables import UNIT, Table, geometric, to_symbols
+from psc.plan import step_size
 
 NOT_MEASURED = -1
 TABLES = 20
 REACH = 31
 """The tables' symbols: -REACH ... REACH, then ESCAPE."""
 ESCAPE = 2 * REACH + 1
-CONFIDENCE = 64
+CONFIDENCE = 200
 MAX_EXCESS_BITS = 25
 MAX_CLASS = TABLES + 4 * 15 - 1
 """Low parts of at most 15 bits."""
 
-RATIOS = tuple(round(65536 * math.exp(-1 / max(0.05, 2 ** (k / 4 - 2 + 0.125)))) for k in range(TABLES))
+# Before anything was seen: the probability of zero, and how much less likely each further step is, in
+# 1024ths, by class (measured on training photographs).
+ZERO = (819, 782, 695, 647, 581, 513, 451, 414, 348, 298, 263, 221, 195, 148, 125, 113, 90, 82, 61, 46)
+RATIO = (66, 74, 97, 146, 194, 234, 297, 360, 420, 502, 563, 635, 686, 727, 768, 804, 829, 852, 876, 901)
 
-STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
-                  92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515)  # fmt: skip
-
-
-def step_size(index: int) -> float:
-    """Delta of step index 0 <= index <= 255: about 2^(index / 16 - 8), a multiple of 2^-24."""
-    return float(STEP_MANTISSAS[index % 16]) * 2.0 ** (index // 16 - 24)
+# Samples are too alike in a level's first rounds and too different in its last ones: what |q| is on average,
+# by a level's round, in 64ths of what the samples' spread says (measured on training photographs).
+COARSEST_GAINS = (166, 105, 70, 68, 60, 53, 53, 56)
+FINER_GAINS = (90, 62, 50, 45, 42, 38, 36, 34)
 
 
 class UniformCoding:
@@ -42,9 +41,15 @@ class UniformCoding:
         self.step = step_size(step_index)
         self._tables = [Table(_prior(k), CONFIDENCE) for k in range(TABLES)]
 
-    def classify(self, variance: torch.Tensor) -> NDArray[np.int64]:
-        """Class of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED."""
-        mantissa, exponent = torch.frexp(variance / (self.step * self.step))
+    def classify(self, variance: torch.Tensor, coarsest: bool, earlier: int) -> NDArray[np.int64]:
+        """Class of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.
+
+        variance: the samples', of any shape. coarsest: whether the round is at the pyramid's last level;
+        earlier: how many rounds that level has had.
+        """
+        gains = COARSEST_GAINS if coarsest else FINER_GAINS
+        gain = gains[min(earlier, len(gains) - 1)] / 64
+        mantissa, exponent = torch.frexp(variance * (gain * gain) / (self.step * self.step))
         classes = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 8
         classes = torch.where(variance == 0, NOT_MEASURED, classes)
         return classes.clamp(NOT_MEASURED, MAX_CLASS).numpy()
@@ -108,9 +113,9 @@ class UniformCoding:
 
 
 def _prior(k: int) -> list[int]:
-    """Weights of table k before anything was seen: two-sided geometric, and little for an escape."""
-    side = geometric(RATIOS[k], REACH + 1)
-    return [*reversed(side[1:]), side[0], *side[1:], 1]
+    """Weights of table k before anything was seen: zero, two-sided geometric tails, little for an escape."""
+    side = geometric(RATIO[k], REACH, (1024 - ZERO[k]) * UNIT // 2048)
+    return [*reversed(side), ZERO[k] * UNIT // 1024, *side, 1]
 
 
 def _code_escape(channel: Channel, value: int) -> int | None:

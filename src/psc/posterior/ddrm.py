@@ -10,8 +10,8 @@ Both at once, with P the projection onto {x: H x = y} and tau = sqrt(max(sigma^2
 
     x = P(x0 + (sigma - tau) n) + tau n
 
-The estimates themselves are projected, too (x0 := P(D(x; sigma))): with fresh noise at every step nothing else
-would remember y below sigma_y, where DDRM leaves the measurements alone.
+The estimates themselves are projected, too (x0 := P(D(x; sigma))): with fresh noise at every step nothing
+else would remember y below sigma_y, where DDRM leaves the measurements alone.
 """
 
 import math
@@ -51,7 +51,7 @@ def draw(
     agree: Callable[[torch.Tensor], torch.Tensor],
     start: torch.Tensor,
     how: Draw,
-    progress: Callable[[int], None] = lambda evaluations: None,
+    progress: Callable[[int], None],
 ) -> torch.Tensor:
     """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32 multiples of 2^-16.
 

@@ -7,6 +7,7 @@ every output pixel depends on a bounded neighbourhood only, so a large picture c
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -28,6 +29,7 @@ class Block(nn.Module):
         self.f = nn.Linear(EMBEDDING, 2 * width)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """x (B, width, h, w), level (1, EMBEDDING)."""
         scale, shift = self.f(level)[:, :, None, None].chunk(2, 1)
         inner: torch.Tensor = self.c2(functional.silu(self.c1(x) * (1 + scale) + shift))
         return x + inner
@@ -51,7 +53,7 @@ class Denoiser(nn.Module):
         )
         self.inp = nn.Conv2d(12, WIDTHS[0], 3, padding=1)
         self.out = nn.Conv2d(WIDTHS[0], 12, 3, padding=1)
-        steps = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+        steps = list(pairwise(WIDTHS))
         self.enc = nn.ModuleList([_blocks(w, d) for w, d in zip(WIDTHS, DEPTHS, strict=True)])
         self.dec = nn.ModuleList([_blocks(w, d) for w, d in zip(WIDTHS[:-1], DEPTHS[:-1], strict=True)])
         self.dn = nn.ModuleList([nn.Conv2d(a, b, 2, stride=2) for a, b in steps])
@@ -59,6 +61,7 @@ class Denoiser(nn.Module):
         self.register_buffer("fr", torch.zeros(32))  # frequencies of the noise level's embedding
 
     def forward(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        """D(x; sigma)."""
         variance = sigma**2 + SIGMA_DATA**2
         level = self._level(math.log(sigma) / 4)
         inner = self._unet(x / math.sqrt(variance), level)

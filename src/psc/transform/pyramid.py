@@ -89,17 +89,16 @@ class Pyramid:
     def pixels(self, k: int, coefficients: list[torch.Tensor]) -> torch.Tensor:
         """The inverse of :meth:`coefficients`, for any band: float64 pixels at level k."""
         last = len(self.scales) - 1
-        x = self._join(last, 0, coefficients[-1].unflatten(2, (self.channels, 1, -1)))[:, :, 0]
+        x = self._join(last, 0, coefficients[-1])[:, :, 0]
         for level in reversed(range(k, last)):
-            stages = range(1, self._stages(level) + 1)
-            areas = [math.prod(self._side(level, stage)) for stage in stages]
-            planes = (
-                coefficients[level - k].unflatten(2, (self.channels, -1)).split([3 * a for a in areas], 3)
-            )
-            x = haar.synthesise(
-                x,
-                [self._join(level, j, p.unflatten(3, (3, -1))) for j, p in zip(stages, planes, strict=True)],
-            )
+            b, n, _ = coefficients[level - k].shape
+            planes = coefficients[level - k].reshape(b, n, self.channels, -1)
+            details, start = [], 0
+            for stage in range(1, self._stages(level) + 1):
+                stop = start + 3 * math.prod(self._side(level, stage))
+                details.append(self._join(level, stage, planes[..., start:stop]))
+                start = stop
+            x = haar.synthesise(x, details)
         return x / self.scales[k]
 
     def _side(self, level: int, stage: int) -> tuple[int, int]:
@@ -115,9 +114,9 @@ class Pyramid:
         return x.permute(0, 3, 5, 1, 2, 4, 6).reshape(b, -1, c, g * rows * columns)
 
     def _join(self, level: int, stage: int, windows: torch.Tensor) -> torch.Tensor:
-        """Windows (B, n, C, G, rows * columns) -> bands (B, C, G, h, w); the inverse of :meth:`_cut`."""
+        """Windows (B, n, [C,] C * G * rows * columns) -> bands (B, C, G, h, w), like :meth:`_cut` inverted."""
         rows, columns = self._side(level, stage)
-        b, n, c, g, _ = windows.shape
+        (b, n), c, g = windows.shape[:2], self.channels, 3 if stage else 1
         across = self.width // self.scales[level] // self._sides[level][1]
         x = windows.reshape(b, n // across, across, c, g, rows, columns)
         return x.permute(0, 3, 4, 1, 5, 2, 6).reshape(b, c, g, n // across * rows, across * columns)

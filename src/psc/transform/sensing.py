@@ -40,12 +40,12 @@ class Proposal:
         """The proposal's measurements (B, n, r) of coefficients f (B, n, d), multiples of 2^-16."""
         if self.rows is None:
             return windows.to_basis(f)
-        pairs = zip(self.rows.split(CHUNK), f.split(CHUNK, 1), strict=True)
+        pairs = zip(torch.split(self.rows, CHUNK), torch.split(f, CHUNK, 1), strict=True)
         return torch.cat([to_grid(apply(rows, part)) for rows, part in pairs], 1)
 
     def digest(self, seed: int) -> int:
         """CRC-32, continued from ``seed``, of the rows in units of 2^-20 and the predictions of 2^-16."""
-        for rows in () if self.rows is None else self.rows.split(CHUNK):
+        for rows in () if self.rows is None else torch.split(self.rows, CHUNK):
             seed = zlib.crc32((rows * 2.0**ROW_BITS).numpy().astype("<i4").tobytes(), seed)
         return zlib.crc32((self.predicted * 2.0**STATE_BITS).numpy().astype("<i4").tobytes(), seed)
 

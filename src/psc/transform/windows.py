@@ -36,7 +36,7 @@ class Windows:
         return view
 
     def append(self, rows: torch.Tensor | None, values: torch.Tensor, known: torch.Tensor) -> None:
-        """Take up new measurements: rows (n, r, d), values (n, r) and which are known; None: the full basis."""
+        """Take up new measurements: rows (n, r, d), values (n, r), which are known; None: the full basis."""
         if rows is None:
             self.full = (values, known)
             return
@@ -44,7 +44,7 @@ class Windows:
         self.values = torch.cat([self.values, values * known], 1)
 
     def agree(self, f: torch.Tensor) -> torch.Tensor:
-        """f + H^T (y - H f): the nearest coefficients to f (B, n, d) that agree with all that is known."""
+        """f + H^T (y - H f): the nearest coefficients to f (B, n, d) that agree with what is known."""
         if self.rows.shape[1]:
             error = to_grid(self.values - apply(self.rows, f))
             f = f + to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), error))

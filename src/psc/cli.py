@@ -1,0 +1,219 @@
+"""The command ``psc``: encode, decode, info.
+
+Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
+to stdout. PyTorch is imported inside the commands, so that help and version come at once.
+"""
+
+import json
+import time
+import warnings
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+import psc
+from psc import files
+
+if TYPE_CHECKING:
+    from psc.session import Progress
+
+app = typer.Typer(
+    help="Compress pictures with a pre-trained diffusion model.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Preset(StrEnum):
+    """See :func:`psc.settings`."""
+
+    default = "default"
+    paper = "paper"
+
+
+class Restore(StrEnum):
+    """See :mod:`psc.restore`."""
+
+    mean = "mean"
+    sample = "sample"
+    preview = "preview"
+
+
+Picture = Annotated[str, typer.Argument(metavar="IN", help="The picture; - is standard input.")]
+File = Annotated[str, typer.Argument(metavar="IN", help="The .psc file; - is standard input.")]
+Out = Annotated[
+    str | None, typer.Argument(metavar="OUT", help="Default: IN with another suffix; - is standard output.")
+]
+Quality = Annotated[float, typer.Option("--quality", "-q", min=0, max=100, help="0 is the smallest file.")]
+PresetName = Annotated[Preset, typer.Option(help="paper: the published scheme, up to 256x256 pixels.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the noise; stored in the file.")]
+How = Annotated[Restore, typer.Option(help="mean: least error; sample: sharper; preview: fastest.")]
+Partial = Annotated[bool, typer.Option("--allow-partial", help="Decode what is certain of a damaged file.")]
+Device = Annotated[str, typer.Option(help="Where PyTorch evaluates the model: cpu, cuda, ...")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line on stderr after every round.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr except errors.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="The figures as JSON on stdout (on stderr if OUT is stdout).")
+]
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"psc {psc.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def encode(
+    source: Picture,
+    target: Out = None,
+    quality: Quality = 50,
+    preset: PresetName = Preset.default,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    force: Force = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compress a picture to a .psc file."""
+    with files.reported(quiet):
+        target = files.choose_output(source, target, ".psc", force=force)
+        from psc import codec, prior
+
+        image = files.read_picture(source)
+        model = prior.load_prior(device=device)
+        with Meter("encode", quiet, verbose) as meter:
+            data = codec.encode(
+                image, quality=quality, preset=preset.value, seed=seed, prior=model, progress=meter
+            )
+        files.write(target, data)
+        bpp = 8 * len(data) / (image.width * image.height)
+        figures = _figures(source, target, image.size) | {"bytes": len(data), "bpp": bpp} | meter.figures()
+        line = "{output}: {bytes} bytes, {bpp:.4f} bpp, {rounds} rounds, {nfe:.0f} NFE, {seconds:.1f} s"
+        _conclude(figures, line, as_json, quiet)
+
+
+@app.command()
+def decode(
+    source: File,
+    target: Out = None,
+    restore: How = Restore.mean,
+    allow_partial: Partial = False,
+    device: Device = "cpu",
+    force: Force = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decompress a .psc file to a picture; OUT's extension chooses the format, stdout gets PNG."""
+    with files.reported(quiet):
+        target = files.choose_output(source, target, ".png", force=force)
+        data = files.read(source)
+        header = psc.info(data)
+        picture_format = files.picture_format(target, header["mode"], (header["width"], header["height"]))
+        from psc import codec, prior
+
+        model = prior.load_prior(device=device)
+        with Meter("decode", quiet, verbose) as meter:
+            found = codec.decode_details(
+                data, restoration=restore.value, allow_partial=allow_partial, prior=model, progress=meter
+            )
+        files.write(target, files.encode_picture(found.image, picture_format))
+        if found.note:
+            warnings.warn(f"{found.note}; decoded {found.rounds} of {header['rounds']} rounds", stacklevel=1)
+        figures = _figures(source, target, found.image.size) | meter.figures()
+        figures |= {"rounds": found.rounds, "symbols": found.symbols, "complete": found.complete}
+        figures |= {"note": found.note, "nfe_rounds": found.nfe[0], "nfe_restoration": found.nfe[1]}
+        line = "{output}: {width}x{height}, {rounds} rounds, {nfe_rounds:.0f} + {nfe_restoration:.0f} NFE"
+        _conclude(figures, line + ", {seconds:.1f} s", as_json, quiet)
+
+
+@app.command()
+def info(source: File, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Say what a .psc file's header holds; no model is loaded."""
+    with files.reported():
+        header = psc.info(files.read(source))
+        lines = [f"{name.replace('_', ' '):13} {_word(value)}" for name, value in header.items()]
+        typer.echo(json.dumps(header) if as_json else "\n".join(lines))
+
+
+def _word(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value in (None, "") else str(value)
+
+
+class Meter:
+    """Follows a session: a bar if stderr is a terminal, lines if verbose; keeps the last figures.
+
+    The bar has no estimate of the time left: rounds at finer levels take many times longer.
+    """
+
+    def __init__(self, verb: str, quiet: bool, verbose: bool) -> None:
+        self._rounds, self._nfe, self._start = 0, 0.0, time.perf_counter()
+        self._lines = verbose and not quiet
+        self._bar = tqdm(
+            desc=verb,
+            disable=True if quiet or verbose else None,
+            leave=False,
+            miniters=0,
+            bar_format="{desc}: {n_fmt}/{total_fmt} rounds |{bar}| {elapsed}{postfix}",
+        )
+
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def __call__(self, now: "Progress") -> None:
+        """Take note of where the session stands; called many times per round."""
+        figures = f"{now.nfe:.0f} NFE, {-(-now.bits // 8)} bytes"
+        if self._lines and now.rounds > self._rounds:
+            typer.echo(f"round {now.rounds} of {now.planned}: {figures}", err=True)
+        self._bar.total = now.planned
+        self._bar.set_postfix_str(figures, refresh=False)
+        if now.rounds == now.planned:
+            self._bar.set_description_str("finish", refresh=False)
+        self._bar.update(now.rounds - self._rounds)
+        self._rounds, self._nfe = now.rounds, now.nfe
+
+    def figures(self) -> dict[str, Any]:
+        """Rounds, NFE and the seconds since the meter was made."""
+        return {"rounds": self._rounds, "nfe": self._nfe, "seconds": time.perf_counter() - self._start}
+
+
+def _figures(source: str, target: str, size: tuple[int, int]) -> dict[str, Any]:
+    return {"input": source, "output": target, "width": size[0], "height": size[1]}
+
+
+def _conclude(figures: dict[str, Any], line: str, as_json: bool, quiet: bool) -> None:
+    """The figures as JSON if asked for, else as a line unless quiet."""
+    if as_json:
+        typer.echo(json.dumps(figures), err=figures["output"] == "-")
+    elif not quiet:
+        typer.echo(line.format(**figures), err=True)

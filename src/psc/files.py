@@ -1,0 +1,206 @@
+"""The command's surroundings: files, or standard streams as ``-``; errors and warnings as lines on stderr."""
+
+import io
+import os
+import secrets
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import typer
+from PIL import Image
+
+from psc.errors import PscError
+
+STDIO = "-"
+READ_LIMIT = 2**30
+"""Bytes that an input of :func:`read` may have."""
+CHUNK = 2**20
+TRIAL_PIXELS = 2**27
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+}
+"""Pillow's defaults would compress the decoded picture visibly once more."""
+
+
+class _Stdin(io.BytesIO):
+    """All of standard input, seekable as Pillow wants it; its name in error messages is its string."""
+
+    def __str__(self) -> str:
+        return "standard input"
+
+
+def choose_output(source: str, target: str | None, suffix: str, *, force: bool) -> str:
+    """The output's name, by default the input's with another suffix; PscError if it cannot be written."""
+    if source != STDIO and Path(source).is_dir():
+        raise PscError(f"{source} is a folder; expected a file, or - for standard input")
+    if target is None:
+        target = STDIO if source == STDIO else str(Path(source).with_suffix(suffix))
+    try:
+        _check_output(source, target, force)
+    except OSError as error:
+        raise PscError(f"cannot write {target}: {error.strerror or error}") from error
+    return target
+
+
+def _check_output(source: str, target: str, force: bool) -> None:
+    if target == STDIO:
+        if sys.stdout.isatty() and not force:
+            raise PscError("standard output is a terminal: redirect it, name an output file, or use -f")
+        return
+    path = Path(target).resolve()
+    if path.is_dir():
+        raise PscError(f"the output {target} is a folder; expected a file's name")
+    if path.is_file() and source != STDIO and Path(source).exists() and path.samefile(source):
+        raise PscError(f"the output {target} is the input: choose another name")
+    if path.is_file() and not force:
+        raise PscError(f"the output {target} exists; -f (--force) overwrites it")
+    if not path.parent.is_dir():
+        raise PscError(f"the output's folder {path.parent} does not exist")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PscError(f"the output's folder {path.parent} is not writable")
+
+
+def read(source: str) -> bytes:
+    """An input's bytes; more than READ_LIMIT are refused, a file's before any is read."""
+    try:
+        if source == STDIO:
+            return _bounded(sys.stdin.buffer, "standard input")
+        if Path(source).stat().st_size > READ_LIMIT:
+            raise _too_large(source)
+        with Path(source).open("rb") as file:
+            return _bounded(file, source)
+    except OSError as error:
+        raise PscError(f"cannot read {source}: {error.strerror or error}") from error
+
+
+def _bounded(file: IO[bytes], name: str) -> bytes:
+    """For what does not say its size: pipes and devices."""
+    data = bytearray()
+    while chunk := file.read(CHUNK):
+        data += chunk
+        if len(data) > READ_LIMIT:
+            raise _too_large(name)
+    return bytes(data)
+
+
+def _too_large(name: str) -> PscError:
+    return PscError(f"{name} has more than {READ_LIMIT / 2**30:g} GiB, the limit of a .psc file's size here")
+
+
+def read_picture(source: str) -> Image.Image:
+    """The picture in a file or in standard input."""
+    from psc.images import read_image
+
+    try:
+        return read_image(_Stdin(sys.stdin.buffer.read()) if source == STDIO else source)
+    except (PscError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
+        raise PscError(f"cannot read the picture {source}: {error}") from error
+
+
+def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
+    """Pillow's format for an output (PNG for standard output), proven by a trial with an empty picture.
+
+    The trial finds what a format does not take: a mode, a side of 20000 pixels, a library that is missing.
+    """
+    suffix = ".png" if target == STDIO else Path(target).suffix.lower()
+    name = Image.registered_extensions().get(suffix, "")
+    if name not in Image.SAVE:
+        raise PscError(f"no picture format {suffix!r} can be written; use .png, .tiff, .jpg or .webp")
+    try:
+        encode_picture(Image.new(mode, size if size[0] * size[1] <= TRIAL_PIXELS else (64, 64)), name)
+    except (OSError, ValueError) as error:
+        raise PscError(
+            f"a {size[0]}x{size[1]} {mode} picture cannot be written as {name}: {error}"
+        ) from error
+    return name
+
+
+def encode_picture(image: Image.Image, name: str) -> bytes:
+    """The bytes of a picture file in Pillow's format ``name``."""
+    buffer = io.BytesIO()
+    image.save(buffer, name, **SAVE_OPTIONS.get(name, {}))
+    return buffer.getvalue()
+
+
+def write(target: str, data: bytes) -> None:
+    """Write an output: a file appears whole or not at all."""
+    try:
+        path = Path(target).resolve()
+        if target == STDIO:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        elif path.exists() and not path.is_file():
+            path.write_bytes(data)  # a device or a named pipe
+        else:
+            _replace(path, data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = "standard output" if target == STDIO else target
+        raise PscError(f"cannot write {name}: {error.strerror or error}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".psc-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def reported(quiet: bool = False) -> Iterator[None]:
+    """Warnings and foreseeable errors become one line each on stderr; an error ends the program."""
+    with warnings.catch_warnings():
+        for category in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("ignore" if quiet else "always", category)
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            _release_stdout()
+            raise typer.Exit(1) from None
+        except (PscError, OSError, MemoryError) as error:
+            _fail(error)
+        except RuntimeError as error:
+            if "out of memory" not in str(error) and "allocate memory" not in str(error):
+                raise
+            _fail(MemoryError())
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    typer.echo(f"psc: warning: {' '.join(str(message).split())}", err=True)
+
+
+def _fail(error: Exception) -> NoReturn:
+    out_of_memory = "not enough memory; scale the picture down or cut it into parts"
+    sentence = out_of_memory if isinstance(error, MemoryError) else " ".join(str(error).split())
+    typer.echo(f"psc: error: {sentence}", err=True)
+    _release_stdout()
+    raise typer.Exit(1) from None
+
+
+def _release_stdout() -> None:
+    """Where stdout cannot be flushed, Python shall not try again at exit."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

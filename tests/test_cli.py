@@ -1,0 +1,447 @@
+"""The command line: what a user types, sees and finds on disk afterwards."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import typing
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import psc
+from psc import cli, files, images, prior, restore
+
+SIZE = (40, 30)
+ROUNDS = psc.settings(5).rounds
+CONSOLE_SCRIPT = str(Path(sys.executable).with_name("psc"))
+WITH_SMALL_PRIOR = """
+from psc import cli, prior
+prior.load_prior = lambda device: prior.HaarGaussian(detail=(0.2, 0.5))
+cli.main()
+"""
+
+
+def small_prior(device: str = "cpu") -> prior.Prior:
+    return prior.HaarGaussian(detail=(0.2, 0.5))
+
+
+def picture(width: int, height: int) -> Image.Image:
+    """A colour gradient with some texture."""
+    y, x = np.mgrid[:height, :width]
+    planes = np.stack([x * 255 // width, y * 255 // height, x * y % 50 + 100], 2)
+    return Image.fromarray(planes.astype(np.uint8))
+
+
+class Result(NamedTuple):
+    code: int
+    out: bytes
+    err: str
+
+
+Psc = Callable[..., Result]
+
+
+@pytest.fixture(name="psc")
+def _psc(monkeypatch: pytest.MonkeyPatch, capsysbinary: Any) -> Psc:
+    """The command in this process, with a prior that takes milliseconds."""
+    monkeypatch.setattr(prior, "load_prior", small_prior)
+
+    def run(*arguments: object, stdin: bytes = b"") -> Result:
+        monkeypatch.setattr(sys, "argv", ["psc", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsysbinary.readouterr()
+        return Result(end.value.code or 0, out, err.decode())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def encoded() -> bytes:
+    return psc.encode(picture(*SIZE), quality=5, prior=small_prior())
+
+
+@pytest.fixture
+def folder(tmp_path: Path, encoded: bytes) -> Iterator[Path]:
+    """A folder with a picture and a .psc file; no test may leave a temporary file there."""
+    picture(*SIZE).save(tmp_path / "a.png")
+    (tmp_path / "b.psc").write_bytes(encoded)
+    yield tmp_path
+    assert not list(tmp_path.glob(".*"))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def assert_fails(result: Result, *words: str) -> None:
+    """Exit code 1, nothing on stdout, and one line on stderr that has all the words."""
+    assert (result.code, result.out) == (1, b"")
+    assert result.err.startswith("psc: error: ")
+    assert result.err.count("\n") == 1
+    for word in words:
+        assert word in result.err
+
+
+# Round trips
+
+
+def test_round_trip_through_files(psc: Psc, folder: Path, encoded: bytes) -> None:
+    result = psc("encode", folder / "a.png", "-q", 5)
+    assert (result.code, result.out) == (0, b"")
+    assert (folder / "a.psc").read_bytes() == encoded
+    assert f"{len(encoded)} bytes, " in result.err
+    assert result.err.count("\n") == 1
+    result = psc("decode", folder / "a.psc", folder / "c.png")
+    assert (result.code, result.out) == (0, b"")
+    assert f"40x30, {ROUNDS} rounds, " in result.err
+    with Image.open(folder / "c.png") as image:
+        assert (image.format, image.size, image.mode) == ("PNG", SIZE, "RGB")
+        error = np.asarray(image, dtype=float) - np.asarray(picture(*SIZE))
+    assert np.abs(error).mean() < 30
+
+
+def test_round_trip_through_streams(psc: Psc, folder: Path, encoded: bytes) -> None:
+    result = psc("encode", "-", "-q", "5", "--quiet", stdin=(folder / "a.png").read_bytes())
+    assert result == (0, encoded, "")
+    result = psc("decode", "-", "-", "--restore", "preview", "--quiet", stdin=encoded)
+    assert (result.code, result.err) == (0, "")
+    assert psc("decode", folder / "b.psc", "--restore", "preview").code == 0
+    assert result.out == (folder / "b.png").read_bytes()
+    assert names(folder) == ["a.png", "b.png", "b.psc"]
+
+
+def test_the_installed_command_with_the_embedded_prior(folder: Path) -> None:
+    source = io.BytesIO()
+    picture(*SIZE).save(source, "PNG")
+    encode = [CONSOLE_SCRIPT, "encode", "-q0", "--preset=paper", "-", "-"]
+    middle = subprocess.run(encode, input=source.getvalue(), capture_output=True, check=True)
+    assert middle.stderr.startswith(b"-: %d bytes" % len(middle.stdout))
+    assert b"\r" not in middle.stderr, "a bar without a terminal"
+    decode = [CONSOLE_SCRIPT, "decode", "--restore=preview", "--json", "-"]
+    end = subprocess.run(decode, input=middle.stdout, capture_output=True, check=True)
+    assert json.loads(end.stderr)["complete"] is True
+    with Image.open(io.BytesIO(end.stdout)) as image:
+        assert (image.format, image.size) == ("PNG", SIZE)
+
+
+def test_the_output_format_follows_the_extension(psc: Psc, folder: Path) -> None:
+    for name, expected in (("c.JPG", "JPEG"), ("c.webp", "WEBP"), ("c.tif", "TIFF")):
+        assert psc("decode", folder / "b.psc", folder / name, "--restore", "preview").code == 0
+        with Image.open(folder / name) as image:
+            assert (image.format, image.size) == (expected, SIZE)
+
+
+def test_grey_and_seed_reach_the_file(psc: Psc, folder: Path) -> None:
+    picture(*SIZE).convert("L").save(folder / "a.png")
+    assert psc("encode", folder / "a.png", "-q0", "--seed", "7").code == 0
+    header = json.loads(psc("info", folder / "a.psc", "--json").out)
+    assert (header["mode"], header["seed"]) == ("L", 7)
+
+
+def test_the_choices_of_restore_are_those_of_the_library() -> None:
+    assert tuple(cli.Restore) == typing.get_args(restore.Restoration)
+
+
+# What is printed
+
+
+def test_json_of_encode_and_decode(psc: Psc, folder: Path, encoded: bytes) -> None:
+    result = psc("encode", folder / "a.png", "-q5", "--json")
+    figures = json.loads(result.out)
+    assert result.err == ""
+    assert figures.pop("seconds") > 0
+    nfe = figures.pop("nfe")
+    assert nfe > 0
+    assert figures == {
+        "input": str(folder / "a.png"),
+        "output": str(folder / "a.psc"),
+        "width": 40,
+        "height": 30,
+        "bytes": len(encoded),
+        "bpp": 8 * len(encoded) / 1200,
+        "rounds": ROUNDS,
+    }
+    figures = json.loads(psc("decode", folder / "b.psc", "--json").out)
+    assert (figures["complete"], figures["note"], figures["rounds"]) == (True, "", ROUNDS)
+    assert figures["nfe_rounds"] == nfe
+    assert figures["nfe_restoration"] == figures["nfe"] - nfe > 0
+    result = psc("encode", folder / "a.png", "-", "-q5", "--json")
+    assert result.out == encoded
+    assert json.loads(result.err)["output"] == "-"
+
+
+def test_verbose_prints_a_line_per_round(psc: Psc, folder: Path) -> None:
+    lines = psc("encode", folder / "a.png", "-q5", "-v").err.splitlines()
+    assert len(lines) == ROUNDS + 1
+    assert lines[1].startswith(f"round 2 of {ROUNDS}: ")
+
+
+def test_a_bar_only_on_a_terminal(psc: Psc, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert "rounds |" in psc("encode", folder / "a.png", "-q5").err
+    assert psc("encode", folder / "a.png", "-q5", "-f", "--quiet").err == ""
+
+
+def test_warnings_are_one_line(psc: Psc, folder: Path) -> None:
+    picture(*SIZE).convert("RGBA").save(folder / "a.png")
+    err = psc("encode", folder / "a.png", "-q0").err
+    assert err.splitlines()[0] == "psc: warning: mode RGBA is converted to RGB"
+    assert psc("encode", folder / "a.png", "-q0", "-f", "--quiet").err == ""
+
+
+def test_info_reads_the_header_only(psc: Psc, folder: Path, encoded: bytes, monkeypatch: Any) -> None:
+    monkeypatch.setattr(prior, "load_prior", None)
+    result = psc("info", folder / "b.psc", "--json")
+    header = json.loads(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert (header["width"], header["height"], header["plan"]) == (40, 30, "default")
+    assert header["header_bytes"] + header["body_bytes"] == len(encoded)
+    text = psc("info", "-", stdin=encoded[:-1]).out.decode()
+    assert f"seed {'0':>10}" in text
+    assert "the file is cut" in text
+
+
+def test_version_and_help_come_without_pytorch() -> None:
+    code = "import sys; from psc import cli; assert 'torch' not in sys.modules; cli.main()"
+    done = subprocess.run([sys.executable, "-c", code, "-V"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"psc {psc.__version__}\n"
+    assert set(psc.__all__) <= set(dir(psc))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        psc.nothing  # noqa: B018
+
+
+# Wrong usage and wrong inputs
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["encode", "a.png", "-q", "101"],
+        ["encode", "a.png", "-q", "good"],
+        ["encode", "a.png", "--preset", "fast"],
+        ["encode", "a.png", "--seed", "-1"],
+        ["decode", "b.psc", "--restore", "best"],
+        ["decode"],
+        ["transcode", "a.png"],
+    ],
+)
+def test_wrong_usage_exits_with_2(psc: Psc, folder: Path, arguments: list[str], monkeypatch: Any) -> None:
+    monkeypatch.chdir(folder)
+    result = psc(*arguments)
+    assert (result.code, result.out) == (2, b"")
+    assert "Error" in result.err
+    assert names(folder) == ["a.png", "b.psc"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["encode", "missing.png"], ["missing.png", "No such file"]),
+        (["decode", "missing.psc"], ["missing.psc", "No such file"]),
+        (["info", "missing.psc"], ["missing.psc", "No such file"]),
+        (["encode", "b.psc", "c.psc"], ["b.psc is not a picture"]),
+        (["decode", "a.png", "c.png"], ["not a PSC file"]),
+        (["info", "a.png"], ["not a PSC file"]),
+        (["encode", "-"], ["standard input is not a picture"]),
+        (["decode", "-"], ["not a PSC file"]),
+        (["encode", "."], ["is a folder"]),
+        (["encode", "a.png", "."], ["is a folder"]),
+        (["encode", "a.png", "none/a.psc"], ["none does not exist"]),
+        (["decode", "b.psc", "none/b.png"], ["none does not exist"]),
+        (["decode", "b.psc", "b.xyz"], ["'.xyz'"]),
+        (["decode", "b.psc", "b"], ["''"]),
+        (["decode", "b.psc", "b.xbm"], ["cannot be written as XBM"]),
+        (["decode", "b.psc", "x" * 300 + ".png"], ["too long"]),
+        (["encode", "a.png", "a.png", "-f"], ["is the input"]),
+        (["encode", "a.png", "--seed", str(2**64)], ["seed 18446744073709551616"]),
+    ],
+)
+def test_failures_are_one_sentence(
+    psc: Psc, folder: Path, arguments: list[str], words: list[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(psc_session(), "run", None)  # each must be found before the long run
+    assert_fails(psc(*arguments), *words)
+    assert names(folder) == ["a.png", "b.psc"]
+
+
+def psc_session() -> type:
+    from psc.session import Session
+
+    return Session
+
+
+def test_whatever_a_decoder_raises_is_one_sentence(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    data = (folder / "a.png").read_bytes()
+    assert_fails(psc("encode", "-", stdin=data[:500]), "cannot read the picture standard input")
+
+    def lost(source: object) -> None:
+        raise IndexError("no such frame")
+
+    monkeypatch.setattr(images, "read_image", lost)
+    assert_fails(psc("encode", folder / "a.png"), "a.png: no such frame")
+
+
+@pytest.mark.parametrize(
+    "command", [["encode", "a.png", "c"], ["decode", "b.psc", "c.png", "--restore=preview"]]
+)
+def test_an_output_is_overwritten_by_force_only(
+    psc: Psc, folder: Path, command: list[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(folder)
+    target = folder / command[2]
+    target.write_bytes(b"precious")
+    target.chmod(0o640)
+    assert_fails(psc(*command), "exists", "--force")
+    assert target.read_bytes() == b"precious"
+    assert psc(*command, "--force", *(["-q5"] if command[0] == "encode" else [])).code == 0
+    assert len(target.read_bytes()) > 8
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_output_that_is_a_link_stays_one(psc: Psc, folder: Path, encoded: bytes) -> None:
+    (folder / "link.psc").symlink_to(folder / "behind.psc")
+    assert psc("encode", folder / "a.png", folder / "link.psc", "-q5").code == 0
+    assert (folder / "link.psc").is_symlink()
+    assert (folder / "behind.psc").read_bytes() == encoded
+    assert psc("encode", folder / "a.png", os.devnull, "-q5").code == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_folder_without_write_permission(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(files.os, "access", lambda *_: False)  # root may write everywhere
+    assert_fails(psc("encode", folder / "a.png"), "is not writable")
+
+
+def test_no_binary_data_on_a_terminal(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert_fails(psc("encode", folder / "a.png", "-"), "standard output is a terminal")
+
+
+# Cut, damaged and oversized files
+
+
+def test_a_cut_file(psc: Psc, folder: Path, encoded: bytes) -> None:
+    (folder / "b.psc").write_bytes(encoded[:-8])
+    assert_fails(psc("decode", folder / "b.psc"), "the file is cut", "--allow-partial")
+    assert names(folder) == ["a.png", "b.psc"]
+    result = psc("decode", folder / "b.psc", "--allow-partial", "--json", "--restore=preview")
+    figures = json.loads(result.out)
+    assert result.code == 0
+    assert result.err.startswith("psc: warning: the file is cut")
+    assert figures["rounds"] < ROUNDS
+    assert not figures["complete"]
+    assert figures["note"].startswith("the file is cut")
+    with Image.open(folder / "b.png") as image:
+        assert image.size == SIZE
+
+
+def test_every_way_to_cut_gives_a_picture_or_a_sentence(psc: Psc, folder: Path, encoded: bytes) -> None:
+    size = json.loads(psc("info", "-", "--json", stdin=encoded).out)["header_bytes"]
+    for length in (0, 3, 4, 5, 12, size - 1):
+        assert_fails(psc("decode", "-", "--allow-partial", stdin=encoded[:length]))
+    for length in (size, size + 1, len(encoded) - 1):
+        result = psc("decode", "-", "--allow-partial", "--restore=preview", stdin=encoded[:length])
+        assert result.code == 0
+        assert result.out.startswith(b"\x89PNG")
+
+
+def test_a_damaged_file(psc: Psc, folder: Path, encoded: bytes) -> None:
+    assert_fails(psc("decode", "-", stdin=encoded[:6] + b"\x7f" + encoded[7:]), "header's checksum")
+    assert_fails(psc("decode", "-", stdin=encoded[:-4] + b"????"), "checksum", "damaged")
+    assert_fails(psc("decode", "-", stdin=encoded + b"more"), "4 bytes follow")
+
+
+def test_a_file_of_another_prior(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(prior, "load_prior", lambda device: prior.HaarGaussian(low=1))
+    assert_fails(psc("decode", folder / "b.psc"), "made with the prior")
+
+
+@pytest.mark.parametrize("command", ["decode", "info"])
+def test_an_oversized_file_is_refused(psc: Psc, folder: Path, encoded: bytes, command: str) -> None:
+    with (folder / "b.psc").open("r+b") as file:
+        file.truncate(files.READ_LIMIT + 1)  # sparse
+    assert_fails(psc(command, folder / "b.psc"), "more than 1 GiB")
+
+
+def test_an_endless_stream_is_refused(psc: Psc, encoded: bytes, monkeypatch: Any) -> None:
+    monkeypatch.setattr(files, "READ_LIMIT", len(encoded) - 1)
+    assert_fails(psc("info", "-", stdin=encoded), "standard input has more than")
+
+
+# Failures half way
+
+
+def no_space(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def no_memory(*_: object) -> None:
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_full_disk_leaves_nothing(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(files.os, "fsync", no_space)
+    (folder / "a.psc").write_bytes(b"precious")
+    assert_fails(psc("encode", folder / "a.png", "-fq5"), "cannot write", "No space left")
+    assert (folder / "a.psc").read_bytes() == b"precious"
+    assert names(folder) == ["a.png", "a.psc", "b.psc"]
+
+
+def test_an_interrupt_while_writing_leaves_nothing(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(files.os, "fsync", interrupt)
+    assert psc("decode", folder / "b.psc", "--restore=preview") == (130, b"", "")
+    assert names(folder) == ["a.png", "b.psc"]
+
+
+def test_too_little_memory_is_an_error(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(psc_session(), "run", no_memory)
+    assert_fails(psc("encode", folder / "a.png"), "not enough memory")
+
+
+def test_a_warning_filter_of_the_caller_stays(psc: Psc, folder: Path) -> None:
+    before = warnings.filters[:], warnings.showwarning
+    psc("encode", "missing.png")
+    assert (warnings.filters, warnings.showwarning) == before
+
+
+def start(*arguments: object, **how: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", WITH_SMALL_PRIOR, *map(str, arguments)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, **how)
+
+
+def test_control_c(folder: Path) -> None:
+    picture(512, 512).save(folder / "a.png")
+    process = start("encode", "-v", folder / "a.png")
+    assert process.stderr
+    assert process.stderr.readline().startswith(b"round 1 of")
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate()[1]
+    assert process.returncode == 130
+    assert all(line.startswith(b"round") for line in rest.splitlines())
+    assert names(folder) == ["a.png", "b.psc"]
+
+
+def test_standard_output_that_takes_nothing(folder: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        disk = start("info", folder / "b.psc", stdout=full)
+    pipe = start("info", folder / "b.psc", stdout=subprocess.PIPE)
+    assert pipe.stdout
+    pipe.stdout.close()
+    assert disk.communicate()[1] == b"psc: error: [Errno 28] No space left on device\n"
+    assert pipe.communicate()[1] == b""
+    assert (disk.returncode, pipe.returncode) == (1, 1)

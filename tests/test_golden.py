@@ -1,0 +1,73 @@
+"""Golden files pin the format: their bytes, and the pictures they decode to.
+
+The Gaussian prior is exact, so both must hold on every machine. After a deliberate change of the format
+(recorded in CHANGELOG.md and FORMAT.md): ``python -m tests.test_golden`` writes them anew.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import psc
+from psc.plan import DEFAULT, DENSE, Settings
+from psc.prior import HaarGaussian
+from tests.conftest import SMALL, SMALL_PAPER, texture
+
+FOLDER = Path(__file__).parent / "golden"
+CASES = {
+    "small-rgb": ((24, 40, 3), Settings(SMALL, 5, 96, seed=0)),
+    "small-grey": ((17, 9, 1), Settings(SMALL, 4, 112, seed=1)),
+    "small-paper": ((12, 16, 3), Settings(SMALL_PAPER, 6, 0, seed=2**63 + 5)),
+    "one-pixel": ((1, 1, 3), Settings(SMALL, 3, 80, seed=0)),
+    "default": ((64, 80, 3), Settings(DEFAULT, len(DEFAULT.rounds), 118, seed=0)),
+    "dense": ((64, 64, 3), Settings(DENSE, len(DENSE.rounds), 70, seed=0)),
+}
+RESTORATIONS = ("mean", "sample", "preview")
+
+
+def prior() -> HaarGaussian:
+    return HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
+
+
+def pixels_hash(data: bytes, restoration: str) -> str:
+    image = psc.decode(data, restoration=restoration, prior=prior())
+    return hashlib.sha256(f"{image.mode} {image.size}".encode() + image.tobytes()).hexdigest()
+
+
+def expected() -> dict[str, dict[str, str]]:
+    return json.loads((FOLDER / "pictures.json").read_text())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_encoder_still_writes_these_bytes(name: str) -> None:
+    shape, chosen = CASES[name]
+    assert psc.encode_with(texture(*shape), chosen, prior=prior()) == (FOLDER / f"{name}.psc").read_bytes()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_decoder_still_shows_these_pictures(name: str) -> None:
+    data = (FOLDER / f"{name}.psc").read_bytes()
+    assert {way: pixels_hash(data, way) for way in RESTORATIONS} == expected()[name]
+
+
+def test_the_pictures_are_of_something() -> None:
+    """Hashes alone would also pin nonsense."""
+    image = np.asarray(psc.decode((FOLDER / "dense.psc").read_bytes(), prior=prior()), dtype=float)
+    assert np.mean((image - texture(64, 64)) ** 2) < 255**2 / 10**3.6
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    pictures = {}
+    for name, (shape, chosen) in CASES.items():
+        data = psc.encode_with(texture(*shape), chosen, prior=prior())
+        (FOLDER / f"{name}.psc").write_bytes(data)
+        pictures[name] = {way: pixels_hash(data, way) for way in RESTORATIONS}
+    (FOLDER / "pictures.json").write_text(json.dumps(pictures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

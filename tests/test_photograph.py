@@ -1,0 +1,103 @@
+"""End to end with the embedded prior on a real photograph."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import psc
+from psc.prior import Prior
+from psc.prior.network import Denoiser
+from psc.prior.tiles import tiled
+
+PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
+
+
+def crop(side: int) -> Image.Image:
+    with Image.open(PHOTO) as image:
+        return image.convert("RGB").crop((120, 40, 120 + side, 40 + side))
+
+
+def psnr(a: Image.Image, b: Image.Image) -> float:
+    error = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    return float(10 * np.log10(255**2 / np.mean(error**2)))
+
+
+def smallest_jpeg_at_least(image: Image.Image, quality: float) -> int:
+    """Bytes of the smallest JPEG whose PSNR reaches ``quality``."""
+    for setting in range(1, 96):
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=setting, optimize=True, progressive=True)
+        if psnr(Image.open(out).convert("RGB"), image) >= quality:
+            return out.getbuffer().nbytes
+    raise AssertionError("no JPEG is that good")
+
+
+def test_a_photograph_is_smaller_than_as_jpeg(embedded_prior: Prior) -> None:
+    torch.set_num_threads(2)
+    image = crop(128)
+    data, simulated = psc.simulate(image, psc.settings(35), prior=embedded_prior)
+    decoded = psc.decode_details(data, prior=embedded_prior)
+    assert np.array_equal(np.asarray(decoded.image), np.asarray(simulated.image))
+    assert len(data) < 0.6 * smallest_jpeg_at_least(image, psnr(decoded.image, image))
+    assert decoded.nfe[0] <= 60
+    cut = psc.decode_details(
+        data[: len(data) // 2], restoration="preview", allow_partial=True, prior=embedded_prior
+    )
+    assert 0 < cut.rounds < decoded.rounds
+
+
+def test_grey_stays_grey(embedded_prior: Prior) -> None:
+    grey = crop(64).convert("L")
+    data = psc.encode(grey, quality=30, prior=embedded_prior)
+    decoded = psc.decode(data, prior=embedded_prior)
+    assert decoded.mode == "L"
+    assert psnr(decoded, grey) > 20
+    colour = Image.merge("RGB", [grey] * 3)
+    assert len(data) <= len(psc.encode(colour, quality=30, prior=embedded_prior))
+
+
+@pytest.mark.slow
+def test_the_best_quality_reaches_38_db(embedded_prior: Prior) -> None:
+    torch.set_num_threads(2)
+    image = crop(128)
+    assert (
+        psnr(psc.decode(psc.encode(image, quality=100, prior=embedded_prior), prior=embedded_prior), image)
+        >= 38
+    )
+
+
+def test_tiles_do_not_show(embedded_prior: Prior) -> None:
+    """The halo covers the network's reach: tiles give the whole picture's values up to float sums."""
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 256, 320)).astype(np.float32))
+    whole = embedded_prior.denoise(x, 0.5)
+    network = Denoiser().eval()
+    network.load_state_dict(embedded_prior._network.state_dict())  # type: ignore[attr-defined]
+    with torch.inference_mode():
+        parts = tiled(lambda z: network(z, 0.5), x, halo=Denoiser.REACH, tile=64)
+        short = tiled(lambda z: network(z, 0.5), x, halo=8, tile=64)
+    assert (whole - parts).abs().max() < 2e-5
+    assert (whole - short).abs().max() > 1e-3
+
+
+def test_the_reach_is_what_it_says() -> None:
+    """A pixel changes nothing beyond REACH (random weights: nothing cancels)."""
+    torch.manual_seed(0)
+    network = Denoiser().eval()
+    x = torch.zeros(1, 3, 256, 512)
+    y = x.clone()
+    y[..., 128, 250] = 1.0
+    with torch.inference_mode():
+        changed = (network(x, 1.0) - network(y, 1.0)).abs().amax((0, 1, 2)).nonzero().flatten()
+    assert changed.min() >= 250 - Denoiser.REACH
+    assert changed.max() <= 250 + Denoiser.REACH
+
+
+def test_unknown_prior_and_device_get_a_sentence() -> None:
+    with pytest.raises(psc.PscError, match="embedded"):
+        psc.load_prior("stable-diffusion")
+    with pytest.raises(psc.PscError, match="cpu"):
+        psc.load_prior(device="no such device")
