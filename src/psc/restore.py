@@ -21,12 +21,11 @@ def restore(session: Session, how: Restoration = "mean") -> torch.Tensor:
     """The picture (C, H, W) in [-1, 1], still padded, from all that the session has measured."""
     if how not in get_args(Restoration):
         raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(get_args(Restoration))}")
-    done = session.plan.rounds[: session.rounds]
-    if how == "preview" or (done and done[-1].level == 0 and done[-1].rows == FULL_BASIS):
+    last = session.plan.rounds[max(session.rounds, 1) - 1]
+    if how == "preview" or (session.rounds > 0 and last.level == 0 and last.rows == FULL_BASIS):
         return _preview(session)
-    return (
-        session.sample(0, session.plan.fresh_steps, 1 if how == "sample" else None).double().mean(0).float()
-    )
+    particles = session.sample(0, last.steps, 1 if how == "sample" else None)
+    return particles.double().mean(0).float()
 
 
 def _preview(session: Session) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Numbers as float8 e4m3: the published scheme's quantiser, defined in integers.
 
-A code is a sign and a magnitude 0 ... 126: exponent field E (4 bits, bias 7) and mantissa field M (3 bits),
-worth M * 2^-9 for E = 0 and (8 + M) * 2^(E - 10) otherwise. Values round to the nearest code, ties to an even M;
-beyond 448 they saturate. Nothing is predicted; the range coder learns how often magnitudes occur.
+A code is a sign and a magnitude 0 ... 126: exponent field E (4 bits, bias 7) and mantissa field M (3 bits).
+It is worth M * 2^-9 for E = 0 and (8 + M) * 2^(E - 10) otherwise. Values round to the nearest code, ties to
+an even M; beyond 448 they saturate. Nothing is predicted; the range coder learns how often magnitudes occur.
 """
 
 import numpy as np

@@ -3,8 +3,8 @@
 ====================  =====  ================================================================
 quantity              bits   why it fits
 ====================  =====  ================================================================
-pixels, coefficients    16   norm of a window below 2^11: 27 bits
-rows of H               20   unit norm; with a coefficient 47 bits (Cauchy-Schwarz bounds
+pixels, coefficients    16   norm of a window below 2^10, with noise below 2^16
+rows of H               20   unit norm; with coefficients at most 52 bits (Cauchy-Schwarz bounds
                              every partial sum by the product of the norms)
 deviations for PCA      14   norm below 2^12: squares below 2^52
 eigenvectors            24   times a deviation: below 2^52

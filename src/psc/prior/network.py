@@ -30,8 +30,10 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         """x (B, width, h, w), level (1, EMBEDDING)."""
-        scale, shift = self.f(level)[:, :, None, None].chunk(2, 1)
-        inner: torch.Tensor = self.c2(functional.silu(self.c1(x) * (1 + scale) + shift))
+        scale, shift = self.f(level)[0].chunk(2)
+        # The noise level is one for the batch, so scale and shift go into the convolution.
+        weight, bias = self.c1.weight * (1 + scale)[:, None, None, None], self.c1.bias * (1 + scale) + shift
+        inner: torch.Tensor = self.c2(functional.silu(functional.conv2d(x, weight, bias, padding=1)))
         return x + inner
 
 

@@ -114,7 +114,7 @@ class Pyramid:
         return x.permute(0, 3, 5, 1, 2, 4, 6).reshape(b, -1, c, g * rows * columns)
 
     def _join(self, level: int, stage: int, windows: torch.Tensor) -> torch.Tensor:
-        """Windows (B, n, [C,] C * G * rows * columns) -> bands (B, C, G, h, w), like :meth:`_cut` inverted."""
+        """Windows (B, n, [C,] ...) -> bands (B, C, G, h, w): the inverse of :meth:`_cut`."""
         rows, columns = self._side(level, stage)
         (b, n), c, g = windows.shape[:2], self.channels, 3 if stage else 1
         across = self.width // self.scales[level] // self._sides[level][1]
