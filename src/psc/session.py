@@ -111,7 +111,7 @@ class Session:
         steps: DDRM steps if particles of this level are carried over. count: how many (default: all s).
         """
         scale = self.plan.levels[k].scale
-        left = SIGMA_K**2 * self._unmeasured / scale**2
+        left = SIGMA_K * SIGMA_K * self._unmeasured / (scale * scale)
         if self.particles is None or self.plan.paper:
             start = torch.zeros(self.plan.samples, self.pyramid.channels, *self.pyramid.shape(k))
             first, steps = HIGHEST, self.plan.fresh_steps

@@ -98,15 +98,15 @@ def _denoise(
     noise is the mean of the prior's channels, and the estimate is the mean of the prior's estimates.
     """
     ratio = prior.channels // x0.shape[1]
-    common = noise.mean(1, keepdim=True) if ratio > 1 else noise
-    tau = math.sqrt(max(level**2 - ratio * sigma_y**2, 0.0))
+    common = noise.sum(1, keepdim=True) / ratio if ratio > 1 else noise
+    tau = math.sqrt(max(level * level - ratio * (sigma_y * sigma_y), 0.0))
     shift = to_grid((level - tau) * common)
     x = agree((x0 + shift).float()) - shift + to_grid(level * noise)
     estimate = _any_size(prior, x.float().to(prior.device), level).cpu()
     if not bool(torch.isfinite(estimate).all()):
         raise PscError(f"the prior {prior.name!r} returned numbers that are not finite")
     estimate = to_grid(estimate).clamp(-PIXEL_LIMIT, PIXEL_LIMIT)
-    return (to_grid(estimate.mean(1, keepdim=True)) if ratio > 1 else estimate).float()
+    return (to_grid(estimate.sum(1, keepdim=True) / ratio) if ratio > 1 else estimate).float()
 
 
 def _any_size(prior: Prior, x: torch.Tensor, level: float) -> torch.Tensor:

@@ -17,7 +17,7 @@ def sigma(j: int) -> float:
 
 def level_above(variance: float, lowest: int = LOWEST) -> int:
     """The lowest level, from ``lowest`` to HIGHEST, whose sigma^2 is at least ``variance``."""
-    return next((j for j in range(lowest, HIGHEST) if sigma(j) ** 2 >= variance), HIGHEST)
+    return next((j for j in range(lowest, HIGHEST) if sigma(j) * sigma(j) >= variance), HIGHEST)
 
 
 def schedule(start: int, steps: int) -> list[int]:

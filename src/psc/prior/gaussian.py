@@ -41,4 +41,5 @@ class HaarGaussian:
 
 
 def _gain(deviation: float, sigma: float) -> float:
-    return deviation**2 / (deviation**2 + sigma**2)
+    power = deviation * deviation  # not ** 2: a library's pow need not round correctly
+    return power / (power + sigma * sigma)

@@ -92,7 +92,7 @@ def _orthonormal(known: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
     A row that (nearly) lies in the others' span becomes zero: it has nothing to measure.
     """
     if known.shape[1]:
-        new = new - to_grid(to_grid(new @ known.transpose(1, 2), STATE_BITS + 4) @ known, VECTOR_BITS)
+        new = new - to_grid(to_grid(new @ known.transpose(1, 2), ROW_BITS) @ known, VECTOR_BITS)
     done: list[torch.Tensor] = []
     for i in range(new.shape[1]):
         row = new[:, i]
