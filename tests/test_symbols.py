@@ -18,7 +18,7 @@ def message(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     spread = 2.0 ** rng.uniform(-3, 9, count)
     q = np.rint(rng.laplace(size=count) * spread * rng.choice([1, 1, 1, 40], count)).astype(np.int64)
-    classes = UniformCoding(128).classify(torch.from_numpy(spread**2), True, 4)
+    classes = UniformCoding(128).classify(torch.from_numpy(spread**2), 64)
     return np.where(classes == NOT_MEASURED, 0, q), classes
 
 

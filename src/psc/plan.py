@@ -99,7 +99,7 @@ DENSE = Plan(
     + _MIDDLE
     + _repeat(1, 1, FULL_BASIS, 8)
     + _FINEST
-    + _repeat(1, 0, FULL_BASIS, 8),
+    + _repeat(1, 0, FULL_BASIS, 7),
     samples=12,
     fresh_steps=14,
 )
@@ -113,7 +113,7 @@ PAPER = Plan(
     paper=True,
 )
 
-FINE_FROM, DENSE_FROM = 40, 72
+FINE_FROM, DENSE_FROM = 40, 55
 """Qualities from which DEFAULT's full-resolution round is made, and from which DENSE is used."""
 
 
@@ -150,7 +150,8 @@ class Settings:
 def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings:
     """Settings for a quality of 0 (smallest file) to 100.
 
-    default: the step shrinks by an octave every 16 points; finer levels join where they begin to pay.
+    default: the step shrinks by an octave every 16 points up to DENSE_FROM, where the full bases join, at a
+    larger step again; full resolution joins at FINE_FROM.
     paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its logarithm.
     """
     if not 0 <= quality <= 100:
@@ -159,6 +160,8 @@ def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings
         return Settings(PAPER, round(len(PAPER.rounds) ** (quality / 100)), 0, seed)
     if preset != "default":
         raise PscError(f"preset {preset!r} is unknown; choose one of: default, paper")
-    plan = DENSE if quality >= DENSE_FROM else DEFAULT
-    rounds = COARSE_ROUNDS if quality < FINE_FROM else len(plan.rounds)
-    return Settings(plan, rounds, 168 - round(quality), seed)
+    if quality >= DENSE_FROM:
+        index = 118 - round((quality - DENSE_FROM) * 58 / (100 - DENSE_FROM))
+        return Settings(DENSE, len(DENSE.rounds), index, seed)
+    rounds = len(DEFAULT.rounds) if quality >= FINE_FROM else COARSE_ROUNDS
+    return Settings(DEFAULT, rounds, 168 - round(quality), seed)

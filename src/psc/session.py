@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from psc.bitstream.float8 import Float8Coding
 from psc.bitstream.rangecoder import Channel, uniform
-from psc.bitstream.uniform import NOT_MEASURED, UniformCoding
+from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, spread_gain
 from psc.errors import PscError
 from psc.plan import Plan, Round
 from psc.posterior import HIGHEST, Draw, draw, level_above
@@ -142,7 +142,9 @@ class Session:
         proposal = propose(self.pyramid, item.level, self.particles, item.rows)
         earlier = sum(done.level == item.level for done in self.plan.rounds[: self.rounds])
         coarsest = item.level == len(self.plan.levels) - 1
-        classes = self._coding.classify(proposal.variance, coarsest, earlier)
+        classes = self._coding.classify(
+            proposal.variance, spread_gain(coarsest, earlier, proposal.rows is None)
+        )
         predicted = torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
         q = np.zeros(classes.shape, dtype=np.int64)
         if self._truth is not None:

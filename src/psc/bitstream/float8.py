@@ -25,9 +25,9 @@ class Float8Coding:
         size = LARGEST + 1
         self._table = Table([UNIT // size] * size, confidence=8)
 
-    def classify(self, variance: torch.Tensor, coarsest: bool, earlier: int) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
         """All numbers are of one class: everything proposed is measured."""
-        del coarsest, earlier
+        del gain  # nothing is predicted
         return np.zeros(tuple(variance.shape), dtype=np.int64)
 
     def quantise(self, value: torch.Tensor) -> NDArray[np.int64]:

@@ -32,6 +32,18 @@ RATIO = (66, 74, 97, 146, 194, 234, 297, 360, 420, 502, 563, 635, 686, 727, 768,
 # by a level's round, in 64ths of what the samples' spread says (measured on training photographs).
 COARSEST_GAINS = (166, 105, 70, 68, 60, 53, 53, 56)
 FINER_GAINS = (90, 62, 50, 45, 42, 38, 36, 34)
+FULL_BASIS_GAIN = 122
+
+
+def spread_gain(coarsest: bool, earlier: int, full_basis: bool) -> int:
+    """What to multiply the samples' spread with, in 64ths.
+
+    coarsest: whether the round is at the pyramid's last level. earlier: how many rounds that level has had.
+    """
+    if full_basis:
+        return FULL_BASIS_GAIN
+    gains = COARSEST_GAINS if coarsest else FINER_GAINS
+    return gains[min(earlier, len(gains) - 1)]
 
 
 class UniformCoding:
@@ -41,15 +53,13 @@ class UniformCoding:
         self.step = step_size(step_index)
         self._tables = [Table(_prior(k), CONFIDENCE) for k in range(TABLES)]
 
-    def classify(self, variance: torch.Tensor, coarsest: bool, earlier: int) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
         """Class of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.
 
-        variance: the samples', of any shape. coarsest: whether the round is at the pyramid's last level;
-        earlier: how many rounds that level has had.
+        variance: the samples', of any shape. gain: see :func:`spread_gain`.
         """
-        gains = COARSEST_GAINS if coarsest else FINER_GAINS
-        gain = gains[min(earlier, len(gains) - 1)] / 64
-        mantissa, exponent = torch.frexp(variance * (gain * gain) / (self.step * self.step))
+        factor = gain / 64
+        mantissa, exponent = torch.frexp(variance * (factor * factor) / (self.step * self.step))
         classes = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 8
         classes = torch.where(variance == 0, NOT_MEASURED, classes)
         return classes.clamp(NOT_MEASURED, MAX_CLASS).numpy()
