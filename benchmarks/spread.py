@@ -1,0 +1,102 @@
+"""How far the samples' spread is from the truth, and what the symbols are.
+
+    python -m benchmarks.spread FOLDER --limit 24 --steps 147 139 131 117
+
+This is where the constants of psc.bitstream.uniform come from. Encodes crops of the folder's photographs, one
+step index after another, and prints for every round of a level the mean of |q| in units of the predicted
+spread before calibration (COARSEST_GAINS and FINER_GAINS are 64 times that; FULL_BASIS_GAIN comes from
+``--dense``), and for every class the share of zeros and the ratio of the geometric tail, in 1024ths (ZERO,
+RATIO). Use training photographs, never the ones that results are reported on.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import psc
+from benchmarks.kodak import centre_crop
+from psc.bitstream.container import FINGERPRINT_BYTES, Header
+from psc.bitstream.rangecoder import Channel, Writer
+from psc.bitstream.uniform import NOT_MEASURED, TABLES, UniformCoding
+from psc.codec import open_session
+from psc.images import read_image, to_tensor
+from psc.plan import DEFAULT, DENSE, FULL_BASIS, Plan
+from psc.session import Session
+
+Sums = dict[tuple, NDArray[np.float64]]
+
+
+class Recorder(UniformCoding):
+    """A coding that adds up what it codes."""
+
+    def __init__(self, step_index: int, rounds: Sums, classes: Sums) -> None:
+        super().__init__(step_index)
+        self.key: tuple = ()
+        self._rounds, self._classes = rounds, classes
+
+    def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
+        self._spread = (variance.sqrt() / self.step).numpy().ravel()
+        return super().classify(variance, gain)
+
+    def code(self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]) -> tuple:
+        measured = classes != NOT_MEASURED
+        self._rounds[self.key] += [np.abs(q[measured]).sum(), self._spread[measured].sum()]
+        for k in range(TABLES):
+            some = np.abs(q[classes == k])
+            self._classes[(k,)] += [len(some), (some == 0).sum(), np.minimum(some, 40).sum()]
+        return super().code(channel, q, classes)
+
+
+def record(picture: torch.Tensor, plan: Plan, step: int, prior: object, rounds: Sums, classes: Sums) -> None:
+    height, width = picture.shape[1:]
+    mark = prior.fingerprint[:FINGERPRINT_BYTES]
+    header = Header(width, height, False, plan, len(plan.rounds), step, 0, mark)
+    session: Session = open_session(header, prior, Writer(), _silent, picture)
+    recorder = session._coding = Recorder(step, rounds, classes)
+    for index, item in enumerate(plan.rounds):
+        earlier = sum(done.level == item.level for done in plan.rounds[:index])
+        recorder.key = (item.level, "full" if item.rows == FULL_BASIS else earlier)
+        session.step()
+
+
+def _silent(progress: object) -> None:
+    del progress
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder")
+    parser.add_argument("--limit", type=int, default=24)
+    parser.add_argument("--steps", type=int, nargs="*", default=[147, 139, 131, 117])
+    parser.add_argument("--dense", action="store_true", help="the plan with full-basis rounds")
+    parser.add_argument("--crop", type=int, default=256)
+    arguments = parser.parse_args()
+    rounds: Sums = defaultdict(lambda: np.zeros(2))
+    classes: Sums = defaultdict(lambda: np.zeros(3))
+    paths = sorted(p for p in Path(arguments.folder).iterdir() if p.suffix in (".png", ".jpg"))
+    prior, plan = psc.load_prior(), DENSE if arguments.dense else DEFAULT
+    for number, path in enumerate(np.random.default_rng(7).permutation(paths)[: arguments.limit]):
+        image = read_image(path).convert("RGB")
+        if min(image.size) < arguments.crop:
+            continue
+        picture = to_tensor(centre_crop(image, arguments.crop))
+        step = arguments.steps[number % len(arguments.steps)]
+        record(picture, plan, step, prior, rounds, classes)
+        print(path.name, step, file=sys.stderr, flush=True)
+    for (level, which), (truth, spread) in sorted(rounds.items(), key=str):
+        print(f"level {level} round {which}: {truth / spread:.3f} ({64 * truth / spread:.0f} / 64)")
+    for (k,), (count, zeros, total) in sorted(classes.items()):
+        if count > zeros:
+            share, ratio = zeros / count, 1 - (count - zeros) / total
+            print(f"class {k}: {count:.0f} numbers, zero {1024 * share:.0f}, ratio {1024 * ratio:.0f}")
+
+
+if __name__ == "__main__":
+    main()
