@@ -30,10 +30,9 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 
 
 class _Stdin(io.BytesIO):
-    """All of standard input, seekable as Pillow wants it; its name in error messages is its string."""
+    """All of standard input, seekable as Pillow wants it, with a name for error messages."""
 
-    def __str__(self) -> str:
-        return "standard input"
+    name = "standard input"
 
 
 def choose_output(source: str, target: str | None, suffix: str, *, force: bool) -> str:
