@@ -41,9 +41,14 @@ CODECS: dict[str, tuple[Quality, range]] = {
     "JPEG": (_pillow("JPEG", quality=lambda q: q, optimize=True, progressive=True), range(1, 91, 2)),
     "JPEG 2000": (
         _pillow(
-            "JPEG2000", quality_mode="rates", quality_layers=lambda q: [q], irreversible=True, no_jp2=True
+            "JPEG2000",
+            quality_mode="rates",
+            quality_layers=lambda q: [q],
+            irreversible=True,
+            mct=1,
+            no_jp2=True,
         ),
-        range(250, 10, -4),
+        range(430, 10, -6),
     ),
     "WebP": (_pillow("WEBP", quality=lambda q: q, method=6), range(0, 81, 4)),
     "AVIF": (_pillow("AVIF", quality=lambda q: q, speed=2, subsampling="4:4:4"), range(2, 66, 4)),
@@ -141,6 +146,31 @@ def table(arguments: argparse.Namespace) -> None:
         print(f"| {preset} {rate:g} | {len(some)} | " + " | ".join(cells) + " |")
 
 
+def plot(arguments: argparse.Namespace) -> None:
+    """Mean bits per pixel against mean PSNR: ours by rate, the others by quality setting."""
+    from matplotlib import pyplot
+
+    rows = [json.loads(x) for x in Path(arguments.out).read_text().splitlines()]
+    pixels = rows[0]["pixels"]
+    first = list({r["image"]: r["others"] for r in rows}.values())
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    rates = sorted({r["rate"] for r in rows})
+    ours_of = [[(r["bytes"], r["psnr"]) for r in rows if r["rate"] == rate] for rate in rates]
+    axes.plot(*_mean_curve(ours_of, pixels), "o-", linewidth=2, color="black", label="PSC")
+    for name in first[0]:
+        settings = list(zip(*(others[name] for others in first), strict=True))
+        axes.plot(*_mean_curve(settings, pixels), ".-", linewidth=1, label=name)
+    axes.set(xlim=(0, 0.45), ylim=(20, 30), xlabel="bits per pixel (whole file)", ylabel="PSNR, dB")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    figure.savefig(arguments.plot, dpi=110, bbox_inches="tight")
+
+
+def _mean_curve(points: list, pixels: int) -> tuple[list[float], list[float]]:
+    means = [np.mean(some, axis=0) for some in points]
+    return [8 * m[0] / pixels for m in means], [m[1] for m in means]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -154,10 +184,11 @@ def main() -> None:
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table of what was measured")
+    parser.add_argument("--plot", metavar="PNG", help="draw the curves of what was measured")
     parser.add_argument("--out", default="benchmarks/results/kodak.jsonl")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    (table if arguments.table else measure)(arguments)
+    (table if arguments.table else plot if arguments.plot else measure)(arguments)
 
 
 if __name__ == "__main__":
