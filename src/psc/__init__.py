@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from psc.errors import PscError
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
+    from psc.verification import RoundState, Verification, verify
 else:
     _HOMES = {
         "psc.bitstream.container": ("info",),
@@ -19,6 +20,7 @@ else:
         "psc.errors": ("PscError",),
         "psc.plan": ("Plan", "Settings", "settings"),
         "psc.prior": ("load_prior",),
+        "psc.verification": ("RoundState", "Verification", "verify"),
     }
 
     def __getattr__(name):
@@ -31,13 +33,15 @@ else:
         return sorted({*globals(), *__all__})
 
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Decoded",
     "Plan",
     "PscError",
+    "RoundState",
     "Settings",
+    "Verification",
     "decode",
     "decode_details",
     "encode",
@@ -46,4 +50,5 @@ __all__ = [
     "load_prior",
     "settings",
     "simulate",
+    "verify",
 ]

@@ -1,9 +1,10 @@
-"""The command ``psc``: encode, decode, info.
+"""The command ``psc``: encode, decode, info, verify.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
 """
 
+import dataclasses
 import json
 import time
 import warnings
@@ -15,9 +16,11 @@ from tqdm import tqdm
 
 import psc
 from psc import files
+from psc.errors import PscError
 
 if TYPE_CHECKING:
     from psc.session import Progress
+    from psc.verification import RoundState
 
 app = typer.Typer(
     help="Compress pictures with a pre-trained diffusion model.",
@@ -159,6 +162,42 @@ def info(source: File, as_json: Annotated[bool, typer.Option("--json", help="As 
         header = psc.info(files.read(source))
         lines = [f"{name.replace('_', ' '):13} {_word(value)}" for name, value in header.items()]
         typer.echo(json.dumps(header) if as_json else "\n".join(lines))
+
+
+@app.command()
+def verify(
+    source: File,
+    device: Device = "cpu",
+    quiet: Quiet = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Decode a .psc file and say, round by round, whether this machine rebuilds the encoder's state.
+
+    Equal states and an equal picture on two machines show that both decode the file to the same bits.
+    """
+    with files.reported(quiet):
+        data = files.read(source)
+        from psc import prior, verification
+
+        def line(now: "RoundState") -> str:
+            verdict = "agrees" if now.agrees else "DIFFERS"
+            where = f"round {now.number:3}  scale {now.scale:2}  {now.symbols:8} numbers"
+            return f"{where}  state {now.digest}  {verdict}"
+
+        def show(now: "RoundState") -> None:
+            if not (quiet or as_json):
+                typer.echo(line(now))
+
+        model = prior.load_prior(device=device)
+        with Meter("verify", quiet, False) as meter:
+            found = verification.verify(data, prior=model, report=show, progress=meter)
+        if as_json:
+            typer.echo(json.dumps(dataclasses.asdict(found) | {"ok": found.ok}))
+        elif found.ok and not quiet:
+            typer.echo(f"all {found.planned} rounds agree; picture's SHA-256: {found.picture}")
+        if not found.ok:
+            agreed = sum(state.agrees for state in found.rounds)
+            raise PscError(f"{agreed} of {found.planned} rounds agree: {found.note}")
 
 
 def _word(value: object) -> str:

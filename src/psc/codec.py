@@ -22,8 +22,8 @@ WHOLE_WINDOW_PIXELS = 256 * 256
 Report = Callable[[Progress], None]
 
 
-def _silent(progress: Progress) -> None:
-    pass
+def silent(_: object) -> None:
+    """Report to nobody."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def encode(
     preset: str = "default",
     seed: int = 0,
     prior: Prior | None = None,
-    progress: Report = _silent,
+    progress: Report = silent,
 ) -> bytes:
     """Compress a picture to the bytes of a .psc file.
 
@@ -63,7 +63,7 @@ def encode(
 
 
 def encode_with(
-    image: ImageLike, chosen: Settings, /, *, prior: Prior | None = None, progress: Report = _silent
+    image: ImageLike, chosen: Settings, /, *, prior: Prior | None = None, progress: Report = silent
 ) -> bytes:
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
     return _encode(to_tensor(image), chosen, prior or load_prior(), progress)[0]
@@ -76,7 +76,7 @@ def simulate(
     *,
     restoration: Restoration = "mean",
     prior: Prior | None = None,
-    progress: Report = _silent,
+    progress: Report = silent,
 ) -> tuple[bytes, Decoded]:
     """Encode, and restore from the encoder's own session: the file and what a decoder will show.
 
@@ -94,7 +94,15 @@ def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Rep
         raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
     fingerprint = prior.fingerprint[:FINGERPRINT_BYTES]
     header = Header(
-        width, height, channels == 1, chosen.plan, chosen.rounds, chosen.step_index, chosen.seed, fingerprint
+        width,
+        height,
+        channels == 1,
+        chosen.plan,
+        chosen.rounds,
+        chosen.step_index,
+        chosen.seed,
+        fingerprint,
+        prior.exact,
     )
     writer = Writer()
     session = open_session(header, prior, writer, progress, picture)
@@ -116,7 +124,7 @@ def decode(
     restoration: Restoration = "mean",
     allow_partial: bool = False,
     prior: Prior | None = None,
-    progress: Report = _silent,
+    progress: Report = silent,
 ) -> Image.Image:
     """The picture in the bytes of a .psc file; see :func:`decode_details` for the arguments."""
     return decode_details(
@@ -131,7 +139,7 @@ def decode_details(
     restoration: Restoration = "mean",
     allow_partial: bool = False,
     prior: Prior | None = None,
-    progress: Report = _silent,
+    progress: Report = silent,
 ) -> Decoded:
     """Decode a .psc file and say what the picture rests on.
 
@@ -139,8 +147,19 @@ def decode_details(
     and a state that parts from the encoder's, and return the picture of what is certain; otherwise each
     is a PscError. prior: must be the one that the file names.
     """
+    header, session, note = reopen(data, prior or load_prior(), allow_partial, progress)
+    try:
+        session.run(header.rounds)
+    except PscError as error:
+        if not (allow_partial and (note or isinstance(error, StateMismatchError))):
+            raise
+        note = note or str(error)
+    return _restored(session, restoration, header.height, header.width, note)
+
+
+def reopen(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
+    """A file's header, a decoder's session that has read nothing yet, and what is wrong with the body."""
     header, body = unpack(data)
-    prior = prior or load_prior()
     if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
         raise PscError(
             f"the file was made with the prior {header.fingerprint.hex()}, this one is "
@@ -150,14 +169,7 @@ def decode_details(
     if note and not allow_partial:
         raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
     reader = Reader(body[: header.body_length], cut=len(body) < header.body_length)
-    session = open_session(header, prior, reader, progress, None)
-    try:
-        session.run(header.rounds)
-    except PscError as error:
-        if not (allow_partial and (note or isinstance(error, StateMismatchError))):
-            raise
-        note = note or str(error)
-    return _restored(session, restoration, header.height, header.width, note)
+    return header, open_session(header, prior, reader, progress, None), note
 
 
 def open_session(

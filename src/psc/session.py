@@ -88,6 +88,11 @@ class Session:
         self._coding = Float8Coding() if plan.paper else UniformCoding(step_index)
         self._truth = None if picture is None else self.pyramid.decompose(picture[None])
 
+    @property
+    def digest(self) -> int:
+        """CRC-32 of all rounds so far (directions, classes, numbers); the file has DIGEST_BITS of it."""
+        return self._digest
+
     def run(self, rounds: int) -> None:
         """Go through the plan's first ``rounds`` rounds, or as far as a cut file goes."""
         self._planned = rounds
@@ -122,7 +127,7 @@ class Session:
             start = self.particles.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             first, steps = level_above(left, lowest=FINER_LOWEST), self.plan.fresh_steps
         sigma_y = self._coding.step / math.sqrt(12) / scale
-        how = Draw(first, steps, sigma_y, self.seed, self._draws)
+        how = Draw(first, steps, sigma_y, scale, self.seed, self._draws)
         self._draws += 1
         return draw(
             self.prior, partial(self.pyramid.agree, k), start[:count], how, partial(self._count, scale)

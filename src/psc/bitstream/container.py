@@ -12,13 +12,16 @@ from psc.errors import PscError
 from psc.plan import DEFAULT, DENSE, PAPER, Level, Plan, Round, step_size
 
 MAGIC = b"\x89PSC"
-VERSION = 1
+VERSION = 2
 NAMED_PLANS = {1: DEFAULT, 2: DENSE, 3: PAPER}
 PLAN_NAMES = {DEFAULT: "default", DENSE: "dense", PAPER: "paper"}
 EXPLICIT_PLAN = 0
-GREY = 1
+GREY, EXACT = 1, 2
+"""Flags."""
 MAX_SIDE = 65535
 FINGERPRINT_BYTES = 4
+NAMED_PRIORS = {bytes.fromhex("0e3baf68"): "embedded"}
+"""By fingerprint: the priors that this version of the package can load."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Header:
 
     width, height: of the picture in pixels. grey: one channel instead of three (RGB). rounds: how many of
     the plan's rounds the body holds. step_index: the quantiser's step. seed: of the noise.
-    fingerprint: the first four bytes of the prior's fingerprint. body: length in bytes and CRC-16.
+    fingerprint: the first four bytes of the prior's fingerprint. exact: whether that prior gives the same
+    bits on every machine. body: length in bytes and CRC-16.
     """
 
     width: int
@@ -38,12 +42,13 @@ class Header:
     step_index: int
     seed: int
     fingerprint: bytes
+    exact: bool
     body_length: int = 0
     body_crc: int = 0
 
     def pack(self) -> bytes:
         """The header's bytes."""
-        fields = MAGIC + bytes([VERSION, GREY if self.grey else 0])
+        fields = MAGIC + bytes([VERSION, GREY * self.grey + EXACT * self.exact])
         fields += _varint(self.width) + _varint(self.height) + _pack_plan(self.plan)
         fields += bytes([self.rounds, self.step_index]) + _varint(self.seed) + self.fingerprint
         fields += _varint(self.body_length) + self.body_crc.to_bytes(2, "big")
@@ -69,7 +74,8 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
         raise PscError(f"not a PSC file: it starts with {data[:4]!r}, a PSC file with {MAGIC!r}")
     if len(data) > 4 and data[4] != VERSION:
         raise PscError(
-            f"format version {data[4]}; this program reads version {VERSION}: a newer psc may read it"
+            f"format version {data[4]}; this program reads version {VERSION}: "
+            + ("a newer psc may read it" if data[4] > VERSION else "a psc older than 0.2 wrote the file")
         )
     reader = _Fields(data[5:])
     flags, width, height = reader.byte(), reader.varint(), reader.varint()
@@ -81,13 +87,15 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     if int.from_bytes(reader.take(2), "big") != crc16(data[:size]):
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
     if (
-        flags > GREY
+        flags > GREY | EXACT
         or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE)
         or not (0 < rounds <= len(plan.rounds))
     ):
         raise PscError("the header holds values that no encoder writes; the file is damaged or forged")
-    grey = flags == GREY
-    header = Header(width, height, grey, plan, rounds, step_index, seed, fingerprint, body_length, body_crc)
+    grey, exact = bool(flags & GREY), bool(flags & EXACT)
+    header = Header(
+        width, height, grey, plan, rounds, step_index, seed, fingerprint, exact, body_length, body_crc
+    )
     return header, data[size + 2 :]
 
 
@@ -106,7 +114,9 @@ def info(data: bytes, /) -> dict[str, Any]:
         "rounds": header.rounds,
         "step": None if header.plan.paper else step_size(header.step_index),
         "seed": header.seed,
-        "prior": header.fingerprint.hex(),
+        "prior": NAMED_PRIORS.get(header.fingerprint, "unknown"),
+        "fingerprint": header.fingerprint.hex(),
+        "exact": header.exact,
         "header_bytes": len(data) - len(body),
         "body_bytes": header.body_length,
         "bpp": 8 * size / (header.width * header.height),

@@ -24,7 +24,7 @@ from torch.nn import functional
 from psc.errors import PscError
 from psc.exact import gaussian, to_grid
 from psc.exact.fixed import PIXEL_LIMIT
-from psc.posterior.levels import schedule, sigma
+from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Prior
 
 GROUP = 2**20
@@ -36,12 +36,14 @@ class Draw:
     """One draw of s particles: where it starts and which noise it takes.
 
     level: index of the first noise level. steps: evaluations per particle. sigma_y: the measurements'
-    noise in the particles' pixel units. seed, index: the noise streams (seed; index, step, particle).
+    noise in the particles' pixel units. scale: of the particles, see Prior.denoise. seed, index: the noise
+    streams (seed; index, step, particle).
     """
 
     level: int
     steps: int
     sigma_y: float
+    scale: int
     seed: int
     index: int
 
@@ -79,7 +81,7 @@ def _anneal(
 ) -> torch.Tensor:
     for step, level in enumerate(schedule(how.level, how.steps)):
         noise = _noise(how, step, particles, (prior.channels, *x0.shape[2:]))
-        x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how.sigma_y))
+        x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
         progress(len(x0))
     return x0
 
@@ -90,7 +92,7 @@ def _denoise(
     x0: torch.Tensor,
     level: float,
     noise: torch.Tensor,
-    sigma_y: float,
+    how: Draw,
 ) -> torch.Tensor:
     """Noise x0 to ``level`` as above and estimate it anew; noise has the prior's channels.
 
@@ -99,23 +101,23 @@ def _denoise(
     """
     ratio = prior.channels // x0.shape[1]
     common = noise.sum(1, keepdim=True) / ratio if ratio > 1 else noise
-    tau = math.sqrt(max(level * level - ratio * (sigma_y * sigma_y), 0.0))
+    tau = math.sqrt(max(level * level - ratio * (how.sigma_y * how.sigma_y), 0.0))
     shift = to_grid((level - tau) * common)
     x = agree((x0 + shift).float()) - shift + to_grid(level * noise)
-    estimate = _any_size(prior, x.float().to(prior.device), level).cpu()
+    estimate = _any_size(prior, x.float().to(prior.device), level, how.scale).cpu()
     if not bool(torch.isfinite(estimate).all()):
         raise PscError(f"the prior {prior.name!r} returned numbers that are not finite")
     estimate = to_grid(estimate).clamp(-PIXEL_LIMIT, PIXEL_LIMIT)
     return (to_grid(estimate.sum(1, keepdim=True) / ratio) if ratio > 1 else estimate).float()
 
 
-def _any_size(prior: Prior, x: torch.Tensor, level: float) -> torch.Tensor:
+def _any_size(prior: Prior, x: torch.Tensor, level: float, scale: int) -> torch.Tensor:
     """prior.denoise for any height and width: the last row and column repeated up to its multiple."""
     height, width = x.shape[2:]
     below, beside = -height % prior.multiple, -width % prior.multiple
     if below or beside:
         x = functional.pad(x, (0, beside, 0, below), mode="replicate")
-    return prior.denoise(x, level)[:, :, :height, :width]
+    return prior.denoise(x, level, scale)[:, :, :height, :width]
 
 
 def _noise(how: Draw, step: int, particles: range, shape: tuple[int, ...]) -> torch.Tensor:

@@ -32,8 +32,9 @@ class HaarGaussian:
         self.fingerprint = hashlib.sha256(b"psc haar gaussian 1" + packed).digest()
         self.device = torch.device("cpu")
 
-    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+    def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`."""
+        del scale
         low, bands = analyse(x.double(), len(self.detail))
         low = to_grid(low * _gain(self.low, sigma), 24)
         bands = [to_grid(b * _gain(s, sigma), 24) for b, s in zip(bands, self.detail, strict=True)]

@@ -1,93 +1,155 @@
-"""The embedded prior's network: a U-Net of plain convolutions, no attention, no normalisation.
+"""The embedded prior's network in integers: a U-Net of plain convolutions, no attention, no normalisation.
 
-    D(x; sigma) = c_skip x + c_out F(c_in x; ln(sigma) / 4)        (Karras et al., 2022, equation 7)
+    D(x; sigma) = c_skip x + c_out F(c_in x; sigma, scale)        (Karras et al., 2022, equation 7)
 
-F works on 2x2 pixel blocks (pixel-unshuffle), at three resolutions. Without normalisation or attention
-every output pixel depends on a bounded neighbourhood only, so a large picture can be evaluated in tiles.
+F works on blocks of pixels (pixel-unshuffle). Its stream h is float32; convolutions read 8-bit integers:
+
+    Q(h) = clamp(round(m h), -128, 127)              m: float32, one per channel
+    h + s2 W2 clamp(round(a (W1 Q(h)) + b), 0, 255)  a residual block; a, b: tables over noise level and scale
+    s W Q(h)                                         every other convolution
+
+so every sum of products is one of integers (psc.prior.convolution); all the rest is one IEEE float32
+operation per number at a time, in the order written here, ties rounded to even. Hence the same bits
+everywhere. Without normalisation or attention every output depends on a bounded neighbourhood, so pictures
+can be cut into tiles.
 """
 
 import math
-from itertools import pairwise
+from dataclasses import dataclass
 
 import torch
-from torch import nn
 from torch.nn import functional
 
-WIDTHS = (48, 96, 192)
-DEPTHS = (2, 2, 3)
-EMBEDDING = 128
+from psc.prior.convolution import Layer, Sums, ready
+from psc.prior.levels import LOWEST, sigma
+
 SIGMA_DATA = 0.5
+INPUT_LIMIT = 2047
+"""The picture enters in 12 bits."""
+SCALES = (1, 2, 4, 8, 16)
+"""Scales that the network is told apart; others count as the next larger one."""
+Tensors = dict[str, torch.Tensor]
 
 
-class Block(nn.Module):
-    """Residual block: two 3x3 convolutions with the noise level as scale and shift between them."""
+@dataclass(frozen=True)
+class Shape:
+    """unshuffle: side of the pixel blocks. widths: channels at each resolution.
 
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.c1 = nn.Conv2d(width, width, 3, padding=1)
-        self.c2 = nn.Conv2d(width, width, 3, padding=1)
-        self.f = nn.Linear(EMBEDDING, 2 * width)
+    encoder, decoder: residual blocks at each resolution, on the way down and on the way up.
+    """
 
-    def forward(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        """x (B, width, h, w), level (1, EMBEDDING)."""
-        scale, shift = self.f(level)[0].chunk(2)
-        # The noise level is one for the batch, so scale and shift go into the convolution.
-        weight, bias = self.c1.weight * (1 + scale)[:, None, None, None], self.c1.bias * (1 + scale) + shift
-        inner: torch.Tensor = self.c2(functional.silu(functional.conv2d(x, weight, bias, padding=1)))
-        return x + inner
+    unshuffle: int
+    widths: tuple[int, ...]
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
+
+    @property
+    def multiple(self) -> int:
+        """Sides of pictures are multiples of this."""
+        return self.unshuffle << (len(self.widths) - 1)
+
+    @property
+    def reach(self) -> int:
+        """Pixels farther away do not influence an output pixel; a multiple of ``multiple``."""
+        convolutions = [2 * n for n in self.encoder]
+        for i, n in enumerate(self.decoder):
+            convolutions[i] += 2 * n
+        convolutions[0] += 2
+        pixels = sum(n * (self.unshuffle << i) for i, n in enumerate(convolutions)) + self.multiple
+        return -(-pixels // self.multiple) * self.multiple
+
+    def names(self) -> list[str]:
+        """The convolutions' names in the weights file."""
+        blocks = [f"enc.{i}.{k}" for i, n in enumerate(self.encoder) for k in range(n)]
+        blocks += [f"dec.{i}.{k}" for i, n in enumerate(self.decoder) for k in range(n)]
+        between = [f"{kind}.{i}" for kind in ("dn", "up") for i in range(len(self.widths) - 1)]
+        return ["inp", "out", *between, *(f"{b}.{c}" for b in blocks for c in ("c1", "c2"))]
 
 
-def _blocks(width: int, depth: int) -> nn.ModuleList:
-    return nn.ModuleList([Block(width) for _ in range(depth)])
+class Network:
+    """D(x; sigma) for pictures x (B, 3, H, W), float32, sides multiples of shape.multiple.
 
+    tensors: for every convolution NAME.weight (int8) and NAME.scale (s, float32), but for the first of a
+    block NAME.a and NAME.b (scales, levels, channels) instead; NAME.unit (m) where it reads the stream or
+    the picture. kernel: see :func:`psc.prior.convolution.ready`.
+    """
 
-class Denoiser(nn.Module):
-    """D(x; sigma) for x (B, 3, H, W), H and W multiples of 8."""
+    def __init__(self, tensors: Tensors, device: torch.device, kernel: str | None = None) -> None:
+        self.shape = _shape(tensors)
+        names = self.shape.names()
+        self._constants = {
+            name: value.to(device) for name, value in tensors.items() if not name.endswith(".weight")
+        }
+        layers = [_layer(name, tensors[f"{name}.weight"]) for name in names]
+        self.kernel, sums = ready(layers, device, kernel)
+        self._sums: dict[str, Sums] = dict(zip(names, sums, strict=True))
 
-    REACH = 104
-    """Pixels beyond this distance do not influence an output pixel: 10 convolutions at 1/2, 8 at 1/4 and 6
-    at 1/8 resolution reach 20 + 32 + 48 pixels; rounded up to the grid of 8."""
+    def __call__(self, x: torch.Tensor, level: int, scale: int) -> torch.Tensor:
+        """D(x; sigma_level) for a picture at one of SCALES."""
+        sigma_j, row = sigma(level), (SCALES.index(scale), level - LOWEST)
+        root = math.sqrt(sigma_j * sigma_j + SIGMA_DATA * SIGMA_DATA)
+        inner = self._unet(x * _number(1 / root, x), row)
+        skip = _number((SIGMA_DATA / root) * (SIGMA_DATA / root), x)
+        return x * skip + inner * _number(sigma_j * SIGMA_DATA / root, x)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.e = nn.Sequential(
-            nn.Linear(64, EMBEDDING), nn.SiLU(), nn.Linear(EMBEDDING, EMBEDDING), nn.SiLU()
-        )
-        self.inp = nn.Conv2d(12, WIDTHS[0], 3, padding=1)
-        self.out = nn.Conv2d(WIDTHS[0], 12, 3, padding=1)
-        steps = list(pairwise(WIDTHS))
-        self.enc = nn.ModuleList([_blocks(w, d) for w, d in zip(WIDTHS, DEPTHS, strict=True)])
-        self.dec = nn.ModuleList([_blocks(w, d) for w, d in zip(WIDTHS[:-1], DEPTHS[:-1], strict=True)])
-        self.dn = nn.ModuleList([nn.Conv2d(a, b, 2, stride=2) for a, b in steps])
-        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps])
-        self.register_buffer("fr", torch.zeros(32))  # frequencies of the noise level's embedding
-
-    def forward(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """D(x; sigma)."""
-        variance = sigma**2 + SIGMA_DATA**2
-        level = self._level(math.log(sigma) / 4)
-        inner = self._unet(x / math.sqrt(variance), level)
-        return SIGMA_DATA**2 / variance * x + sigma * SIGMA_DATA / math.sqrt(variance) * inner
-
-    def _level(self, noise: float) -> torch.Tensor:
-        angle = noise * self.get_buffer("fr")[None]
-        embedding: torch.Tensor = self.e(torch.cat([angle.sin(), angle.cos()], 1))
-        return embedding
-
-    def _unet(self, x: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        h = self.inp(functional.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
+    def _unet(self, x: torch.Tensor, row: tuple[int, int]) -> torch.Tensor:
+        x = functional.pixel_unshuffle(x, self.shape.unshuffle).contiguous(memory_format=torch.channels_last)
+        x = x.mul_(self._channels("inp.unit")).round_().clamp_(-INPUT_LIMIT, INPUT_LIMIT)
+        h = self._sums["inp"](x).mul_(self._channels("inp.scale"))
         skips: list[torch.Tensor] = []
-        for i, blocks in enumerate(self.enc):
-            h = _run(blocks, h, level)
-            if i < len(self.dn):
+        for i, blocks in enumerate(self.shape.encoder):
+            if i > 0:
                 skips.append(h)
-                h = self.dn[i](h)
-        for i in reversed(range(len(self.up))):
-            h = _run(self.dec[i], self.up[i](h) + skips.pop(), level)
-        return functional.pixel_shuffle(self.out(h), 2)
+                h = self._linear(f"dn.{i - 1}", h)
+            h = self._blocks(f"enc.{i}", blocks, h, row)
+        for i, blocks in reversed(list(enumerate(self.shape.decoder))):
+            h = functional.pixel_shuffle(self._linear(f"up.{i}", h), 2)
+            h = h.contiguous(memory_format=torch.channels_last).add_(skips.pop())
+            h = self._blocks(f"dec.{i}", blocks, h, row)
+        return functional.pixel_shuffle(self._linear("out", h), self.shape.unshuffle)
+
+    def _blocks(self, stage: str, count: int, h: torch.Tensor, row: tuple[int, int]) -> torch.Tensor:
+        for k in range(count):
+            name = f"{stage}.{k}"
+            inner = self._sums[f"{name}.c1"](self._bytes(f"{name}.c1", h))
+            inner = inner.mul_(self._channels(f"{name}.c1.a", *row)).add_(
+                self._channels(f"{name}.c1.b", *row)
+            )
+            inner = self._sums[f"{name}.c2"](inner.round_().clamp_(0, 255).to(torch.uint8))
+            h = inner.mul_(self._channels(f"{name}.c2.scale")).add_(h)
+        return h
+
+    def _linear(self, name: str, h: torch.Tensor) -> torch.Tensor:
+        return self._sums[name](self._bytes(name, h)).mul_(self._channels(f"{name}.scale"))
+
+    def _bytes(self, name: str, h: torch.Tensor) -> torch.Tensor:
+        """Q(h), as it is stored: plus 128."""
+        q = h.mul(self._channels(f"{name}.unit")).round_().clamp_(-128, 127)
+        return q.add_(128).to(torch.uint8)
+
+    def _channels(self, name: str, *row: int) -> torch.Tensor:
+        return self._constants[name][row][:, None, None]
 
 
-def _run(blocks: nn.Module, h: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    for block in blocks.children():
-        h = block(h, level)
-    return h
+def scale_above(scale: int) -> int:
+    """The first of SCALES that is at least ``scale``, or the last."""
+    return next((known for known in SCALES if known >= scale), SCALES[-1])
+
+
+def _number(value: float, like: torch.Tensor) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float32, device=like.device)
+
+
+def _layer(name: str, weight: torch.Tensor) -> Layer:
+    if name == "inp":
+        return Layer(weight, 1, -INPUT_LIMIT, INPUT_LIMIT)
+    if name.endswith("c2"):
+        return Layer(weight, 1, 0, 255)
+    return Layer(weight, 2 if name.startswith("dn") else 1, -128, 127)
+
+
+def _shape(tensors: Tensors) -> Shape:
+    widths, encoder, decoder = (
+        tuple(int(n) for n in tensors[f"shape.{name}"]) for name in ("widths", "encoder", "decoder")
+    )
+    return Shape(int(tensors["shape.unshuffle"]), widths, encoder, decoder)

@@ -24,9 +24,11 @@ class Prior(Protocol):
     name: str
     device: torch.device
 
-    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+    def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """E[x0 | x0 + sigma n = x] for n standard normal.
 
         x: (B, channels, H, W) float32, pixels in [-1, 1] plus noise; returns the same shape, float32.
+        sigma: one of the sampler's levels (psc.prior.levels). scale: each pixel of x0 is the mean of a
+        square of so many pixels a side (a prior need not care).
         """
         ...

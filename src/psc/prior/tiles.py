@@ -20,14 +20,13 @@ def tiled(
     x: torch.Tensor,
     *,
     halo: int,
-    tile: int = TILE,
 ) -> torch.Tensor:
     """network(x) for x (B, C, H, W), at most BATCH pixels or one picture's tile at a time."""
     out = torch.empty_like(x)
     height, width = x.shape[2:]
-    for top in range(0, height, tile):
-        for left in range(0, width, tile):
-            bottom, right = min(top + tile, height), min(left + tile, width)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            bottom, right = min(top + TILE, height), min(left + TILE, width)
             y0, x0 = max(top - halo, 0), max(left - halo, 0)
             window = x[:, :, y0 : bottom + halo, x0 : right + halo]
             group = max(1, BATCH // (window.shape[2] * window.shape[3]))

@@ -1,0 +1,87 @@
+"""Does this machine rebuild the encoder's state? Round by round, and the picture at the end."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from psc.codec import Report, reopen, silent
+from psc.errors import PscError
+from psc.images import to_image
+from psc.prior import Prior, load_prior
+from psc.restore import restore
+from psc.session import Session, StateMismatchError
+
+
+@dataclass(frozen=True)
+class RoundState:
+    """One round as this machine sees it.
+
+    number: from 1. scale: of the round's level. rows: measured per window (0: the full basis).
+    symbols: numbers read so far. digest: CRC-32 of everything known after the round, 8 hex digits; equal on
+    two machines if and (all but certainly) only if their states are. agrees: whether it ends as the
+    encoder's did, as far as the 4 bits tell that the file holds of it.
+    """
+
+    number: int
+    scale: int
+    rows: int
+    symbols: int
+    digest: str
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` found.
+
+    rounds: as far as they could be read. planned: how many the file has. note: what is wrong, or empty.
+    picture: SHA-256 of the decoded picture's rows of 8-bit samples (the mean), or empty if something is
+    wrong.
+    """
+
+    rounds: tuple[RoundState, ...]
+    planned: int
+    note: str
+    picture: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the whole file decodes here to what was encoded."""
+        return not self.note
+
+
+def verify(
+    data: bytes,
+    /,
+    *,
+    prior: Prior | None = None,
+    report: Callable[[RoundState], None] = silent,
+    progress: Report = silent,
+) -> Verification:
+    """Decode a .psc file and compare states; ``report`` hears of every round as it ends.
+
+    Raises PscError for what cannot be decoded at all: another prior, a damaged header.
+    """
+    header, session, note = reopen(data, prior or load_prior(), True, progress)
+    rounds: list[RoundState] = []
+    try:
+        while len(rounds) < header.rounds and session.step():
+            rounds.append(_state(session, len(rounds), agrees=True))
+            report(rounds[-1])
+    except StateMismatchError as error:
+        note = note or str(error)
+        rounds.append(_state(session, len(rounds), agrees=False))
+        report(rounds[-1])
+    except PscError as error:
+        note = note or str(error)
+    picture = ""
+    if not note:
+        image = to_image(restore(session)[:, : header.height, : header.width])
+        picture = hashlib.sha256(image.tobytes()).hexdigest()
+    return Verification(tuple(rounds), header.rounds, note, picture)
+
+
+def _state(session: Session, index: int, *, agrees: bool) -> RoundState:
+    item = session.plan.rounds[index]
+    scale = session.plan.levels[item.level].scale
+    return RoundState(index + 1, scale, item.rows, session.symbols, f"{session.digest:08x}", agrees)
