@@ -211,6 +211,18 @@ def test_info_reads_the_header_only(psc: Psc, folder: Path, encoded: bytes, monk
     assert "the file is cut" in text
 
 
+def test_verify_prints_a_line_per_round_and_the_picture(psc: Psc, folder: Path) -> None:
+    result = psc("verify", folder / "b.psc")
+    lines = result.out.decode().splitlines()
+    assert (result.code, len(lines)) == (0, ROUNDS + 1)
+    assert all(line.endswith("agrees") for line in lines[:-1])
+    figures = json.loads(psc("verify", folder / "b.psc", "--json").out)
+    assert figures["ok"]
+    assert figures["picture"] in lines[-1]
+    (folder / "b.psc").write_bytes((folder / "b.psc").read_bytes()[:-5])
+    assert_fails(psc("verify", folder / "b.psc"), "rounds agree: the file is cut")
+
+
 def test_version_and_help_come_without_pytorch() -> None:
     code = "import sys; from psc import cli; assert 'torch' not in sys.modules; cli.main()"
     done = subprocess.run([sys.executable, "-c", code, "-V"], capture_output=True, text=True, check=True)

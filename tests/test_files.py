@@ -1,5 +1,6 @@
 """The container: what is refused, in what words, and what a cut file still gives."""
 
+import hashlib
 import itertools
 
 import numpy as np
@@ -36,11 +37,14 @@ plans = st.builds(
 
 @given(
     st.integers(1, 65535), st.integers(1, 65535), st.booleans(), st.sampled_from([DEFAULT, PAPER]) | plans,
-    st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(min_size=4, max_size=4), st.integers(0, 2**40),
+    st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(min_size=4, max_size=4), st.booleans(),
+    st.integers(0, 2**40),
 )  # fmt: skip
 @hypothesis_settings(max_examples=100, deadline=None)
-def test_headers_survive(width, height, grey, plan, step, seed, fingerprint, length) -> None:
-    header = Header(width, height, grey, plan, len(plan.rounds), step, seed, fingerprint, length, 0xABCD)
+def test_headers_survive(width, height, grey, plan, step, seed, fingerprint, exact, length) -> None:
+    header = Header(
+        width, height, grey, plan, len(plan.rounds), step, seed, fingerprint, exact, length, 0xABCD
+    )
     assert unpack(header.pack() + b"rest") == (header, b"rest")
 
 
@@ -114,9 +118,9 @@ def test_another_state_is_noticed_and_the_rest_kept(data: bytes) -> None:
     class Elsewhere(HaarGaussian):
         calls = 0
 
-        def denoise(self, x, sigma):
+        def denoise(self, x, sigma, scale=1):
             Elsewhere.calls += 1
-            return super().denoise(x, sigma) + (2**-10 if Elsewhere.calls > 10 else 0)
+            return super().denoise(x, sigma, scale) + (2**-10 if Elsewhere.calls > 10 else 0)
 
     with pytest.raises(psc.PscError, match="state here is not the encoder's"):
         psc.decode(data, prior=Elsewhere())
@@ -126,10 +130,50 @@ def test_another_state_is_noticed_and_the_rest_kept(data: bytes) -> None:
     assert "not the encoder's" in part.note
 
 
+def test_verify_tells_each_round_and_the_picture(data: bytes) -> None:
+    seen: list[psc.RoundState] = []
+    found = psc.verify(data, prior=PRIOR, report=seen.append)
+    assert found.ok
+    assert (tuple(seen), found.planned) == (found.rounds, 5)
+    assert [state.number for state in seen] == [1, 2, 3, 4, 5]
+    assert len({state.digest for state in seen}) == 5
+    picture = psc.decode(data, prior=PRIOR)
+    assert found.picture == hashlib.sha256(picture.tobytes()).hexdigest()
+    cut = psc.verify(data[:-20], prior=PRIOR)
+    assert not cut.ok
+    assert "cut" in cut.note
+    assert cut.picture == ""
+    assert cut.rounds == found.rounds[: len(cut.rounds)]
+
+
+def test_verify_finds_the_round_that_differs(data: bytes) -> None:
+    class Elsewhere(HaarGaussian):
+        calls = 0
+
+        def denoise(self, x, sigma, scale=1):
+            Elsewhere.calls += 1
+            return super().denoise(x, sigma, scale) + (2**-10 if Elsewhere.calls > 10 else 0)
+
+    found = psc.verify(data, prior=Elsewhere())
+    assert not found.ok
+    assert [state.agrees for state in found.rounds] == [True] * (len(found.rounds) - 1) + [False]
+    truth = psc.verify(data, prior=PRIOR).rounds
+    assert found.rounds[0] == truth[0]
+    assert found.rounds[-1].digest != truth[len(found.rounds) - 1].digest
+
+
+def test_info_names_the_prior() -> None:
+    embedded = psc.load_prior()
+    named = psc.info(repacked(fingerprint=embedded.fingerprint[:4]))
+    assert (named["prior"], named["exact"]) == ("embedded", True)
+    other = psc.info(repacked(exact=False))
+    assert (other["prior"], other["exact"]) == ("unknown", False)
+
+
 def repacked(**changes: object) -> bytes:
     fields = {
         "width": 24, "height": 24, "grey": False, "plan": SMALL, "rounds": 5, "step_index": 96, "seed": 0,
-        "fingerprint": PRIOR.fingerprint[:4], "body_length": 4, "body_crc": crc16(b"abcd"),
+        "fingerprint": PRIOR.fingerprint[:4], "exact": True, "body_length": 4, "body_crc": crc16(b"abcd"),
     } | changes  # fmt: skip
     return Header(**fields).pack() + b"abcd"
 
@@ -140,8 +184,9 @@ def repacked(**changes: object) -> bytes:
         (b"", "not a PSC file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "not a PSC file"),
         (b"\x89PSC\x07" + bytes(50), "version 7"),
-        (b"\x89PSC\x01", "ends inside its header"),
-        (b"\x89PSC\x01" + bytes([255] * 60), "64 bits"),
+        (b"\x89PSC\x02", "ends inside its header"),
+        (b"\x89PSC\x01" + bytes(50), "older than 0.2"),
+        (b"\x89PSC\x02" + bytes([255] * 60), "64 bits"),
         (repacked(width=65535, height=65535), "GiB"),
         (repacked(plan=PAPER, width=257, height=256), "default preset"),
         (repacked() + b"more", "follow the end"),
@@ -156,13 +201,13 @@ def test_foreign_files_get_a_sentence(content: bytes, words: str) -> None:
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_random_bytes_after_the_magic_never_crash(content: bytes) -> None:
     with pytest.raises(psc.PscError):
-        psc.decode(b"\x89PSC\x01" + content, prior=PRIOR)
+        psc.decode(b"\x89PSC\x02" + content, prior=PRIOR)
 
 
 @given(st.binary(min_size=1, max_size=120), st.booleans())
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_random_bodies_never_crash(body: bytes, partial: bool) -> None:
-    header = Header(24, 24, False, SMALL, 5, 96, 0, PRIOR.fingerprint[:4], len(body), crc16(body))
+    header = Header(24, 24, False, SMALL, 5, 96, 0, PRIOR.fingerprint[:4], True, len(body), crc16(body))
     try:
         psc.decode(header.pack() + body, allow_partial=partial, prior=PRIOR)
     except psc.PscError:

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load
 
 import psc
+import psc.prior
 from psc.prior import Prior
-from psc.prior.network import Denoiser
-from psc.prior.tiles import tiled
+from psc.prior.levels import sigma
+from psc.prior.network import Network
 
+WEIGHTS = Path(psc.prior.__file__).parent / "embedded.safetensors"
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
 
 
@@ -70,30 +73,16 @@ def test_the_best_quality_reaches_38_db(embedded_prior: Prior) -> None:
     )
 
 
-def test_tiles_do_not_show(embedded_prior: Prior) -> None:
-    """The halo covers the network's reach: tiles give the whole picture's values up to float sums."""
-    x = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 256, 320)).astype(np.float32))
-    whole = embedded_prior.denoise(x, 0.5)
-    network = Denoiser().eval()
-    network.load_state_dict(embedded_prior._network.state_dict())  # type: ignore[attr-defined]
-    with torch.inference_mode():
-        parts = tiled(lambda z: network(z, 0.5), x, halo=Denoiser.REACH, tile=64)
-        short = tiled(lambda z: network(z, 0.5), x, halo=8, tile=64)
-    assert (whole - parts).abs().max() < 2e-5
-    assert (whole - short).abs().max() > 1e-3
-
-
-def test_the_reach_is_what_it_says() -> None:
-    """A pixel changes nothing beyond REACH (random weights: nothing cancels)."""
-    torch.manual_seed(0)
-    network = Denoiser().eval()
-    x = torch.zeros(1, 3, 256, 512)
+def test_the_reach_is_what_it_says(embedded_prior: Prior) -> None:
+    """A pixel changes nothing beyond the network's reach, and tiles rely on that."""
+    reach = Network(load(WEIGHTS.read_bytes()), torch.device("cpu")).shape.reach
+    x = torch.zeros(1, 3, 16, 2 * reach + 64)
     y = x.clone()
-    y[..., 128, 250] = 1.0
-    with torch.inference_mode():
-        changed = (network(x, 1.0) - network(y, 1.0)).abs().amax((0, 1, 2)).nonzero().flatten()
-    assert changed.min() >= 250 - Denoiser.REACH
-    assert changed.max() <= 250 + Denoiser.REACH
+    y[..., 8, reach + 32] = 30.0
+    a, b = (embedded_prior.denoise(z, sigma(70)) for z in (x, y))
+    changed = (a - b).abs().amax((0, 1, 2)).nonzero().flatten()
+    assert changed.min() >= 32
+    assert changed.max() <= 2 * reach + 32
 
 
 def test_unknown_prior_and_device_get_a_sentence() -> None:

@@ -44,7 +44,9 @@ def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0
 
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
     return (
-        draw(prior, agree, start, Draw(HIGHEST, steps, sigma_y, seed=1, index=0), silent).double().flatten(1)
+        draw(prior, agree, start, Draw(HIGHEST, steps, sigma_y, 1, seed=1, index=0), silent)
+        .double()
+        .flatten(1)
     )
 
 
@@ -86,7 +88,7 @@ def test_random_rows_give_nearly_the_right_mean_and_subspace() -> None:
 
 def test_particles_do_not_depend_on_their_company() -> None:
     prior = HaarGaussian(channels=1)
-    how = Draw(HIGHEST, 6, 0.05, seed=9, index=3)
+    how = Draw(HIGHEST, 6, 0.05, 1, seed=9, index=3)
     start = torch.zeros(5, 1, SIDE, SIDE)
     together = draw(prior, lambda x: x, start, how, silent)
     assert torch.equal(draw(prior, lambda x: x, start[:2], how, silent), together[:2])
@@ -95,7 +97,7 @@ def test_particles_do_not_depend_on_their_company() -> None:
 def test_grey_under_a_colour_prior_equals_a_grey_prior() -> None:
     """Channels that are known to be equal: the mean of three independent ones has a third of the noise."""
     prior = HaarGaussian(low=0.5, detail=(0.05, 0.1, 0.2), channels=3)
-    how = Draw(HIGHEST, 40, 0.0, seed=2, index=0)
+    how = Draw(HIGHEST, 40, 0.0, 1, seed=2, index=0)
     out = draw(prior, lambda x: x, torch.zeros(SAMPLES, 1, SIDE, SIDE), how, silent)
     assert out.shape == (SAMPLES, 1, SIDE, SIDE)
     assert float(out.mean().abs()) < 0.02
