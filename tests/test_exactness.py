@@ -45,7 +45,7 @@ def outcome(prior: Prior) -> dict[str, str]:
     """Hashes of a file and of the pictures that it decodes to."""
     data = psc.encode_with(crop(), SHORT, prior=prior)
     hashes = {"file": hashlib.sha256(data).hexdigest()}
-    for way in ("mean", "sample"):
+    for way in ("mean", "sample", "preview"):
         pixels = psc.decode(data, restoration=way, prior=prior).tobytes()
         hashes[way] = hashlib.sha256(pixels).hexdigest()
     return hashes

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from psc.errors import PscError
+from psc.exact import to_grid
 from psc.plan import FULL_BASIS
 from psc.session import Session
 
@@ -25,7 +26,7 @@ def restore(session: Session, how: Restoration = "mean") -> torch.Tensor:
     if how == "preview" or (session.rounds > 0 and last.level == 0 and last.rows == FULL_BASIS):
         return _preview(session)
     particles = session.sample(0, last.steps, 1 if how == "sample" else None)
-    return particles.double().mean(0).float()
+    return _mean(particles)[0].float()
 
 
 def _preview(session: Session) -> torch.Tensor:
@@ -33,7 +34,13 @@ def _preview(session: Session) -> torch.Tensor:
     channels, (height, width) = session.pyramid.channels, session.pyramid.shape(0)
     if session.particles is None:
         return torch.zeros(channels, height, width)
-    mean = session.particles.double().mean(0, keepdim=True).float()
+    mean = _mean(session.particles)
     if mean.shape[2:] != (height, width):
+        # Exact: the scale is a power of two, so weights are multiples of 2^-34, and pixels of 2^-16.
         mean = functional.interpolate(mean, (height, width), mode="bicubic", align_corners=False)
-    return session.pyramid.agree(0, mean.clamp(-1, 1))[0]
+    return session.pyramid.agree(0, mean.clamp(-1, 1).float())[0]
+
+
+def _mean(particles: torch.Tensor) -> torch.Tensor:
+    """(1, C, h, w) float64 multiples of 2^-16."""
+    return to_grid(particles.double().sum(0, keepdim=True) / len(particles))

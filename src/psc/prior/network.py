@@ -15,6 +15,7 @@ can be cut into tiles.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +29,8 @@ INPUT_LIMIT = 2047
 """The picture enters in 12 bits."""
 SCALES = (1, 2, 4, 8, 16)
 """Scales that the network is told apart; others count as the next larger one."""
+STRIP = 2**18
+"""Numbers that go through several operations together: few enough to stay in the processor's cache."""
 Tensors = dict[str, torch.Tensor]
 
 
@@ -110,13 +113,11 @@ class Network:
 
     def _blocks(self, stage: str, count: int, h: torch.Tensor, row: tuple[int, int]) -> torch.Tensor:
         for k in range(count):
-            name = f"{stage}.{k}"
-            inner = self._sums[f"{name}.c1"](self._bytes(f"{name}.c1", h))
-            inner = inner.mul_(self._channels(f"{name}.c1.a", *row)).add_(
-                self._channels(f"{name}.c1.b", *row)
-            )
-            inner = self._sums[f"{name}.c2"](inner.round_().clamp_(0, 255).to(torch.uint8))
-            h = inner.mul_(self._channels(f"{name}.c2.scale")).add_(h)
+            c1, c2 = f"{stage}.{k}.c1", f"{stage}.{k}.c2"
+            factor, bias = self._constants[f"{c1}.a"][row], self._constants[f"{c1}.b"][row]
+            inner = self._sums[c1](self._bytes(c1, h))
+            inner = _to_bytes(inner, lambda t: t.mul_(factor).add_(bias).round_().clamp_(0, 255))  # noqa: B023
+            h = _added(self._sums[c2](inner), self._constants[f"{c2}.scale"], h)
         return h
 
     def _linear(self, name: str, h: torch.Tensor) -> torch.Tensor:
@@ -124,11 +125,40 @@ class Network:
 
     def _bytes(self, name: str, h: torch.Tensor) -> torch.Tensor:
         """Q(h), as it is stored: plus 128."""
-        q = h.mul(self._channels(f"{name}.unit")).round_().clamp_(-128, 127)
-        return q.add_(128).to(torch.uint8)
+        unit = self._constants[f"{name}.unit"]
+        return _to_bytes(h, lambda t: t.mul(unit).round_().clamp_(-128, 127).add_(128))
 
-    def _channels(self, name: str, *row: int) -> torch.Tensor:
-        return self._constants[name][row][:, None, None]
+    def _channels(self, name: str) -> torch.Tensor:
+        return self._constants[name][:, None, None]
+
+
+def _to_bytes(h: torch.Tensor, act: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    """act, pixel by pixel on (pixels, channels), as uint8 with channels last; h may be overwritten."""
+    pixels = _pixels(h)
+    out = torch.empty(pixels.shape, dtype=torch.uint8, device=h.device)
+    size = max(1, STRIP // h.shape[1])
+    for strip, target in zip(pixels.split(size), out.split(size), strict=True):
+        target.copy_(act(strip))
+    return _picture(out, h)
+
+
+def _added(sums: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    """scale sums + h."""
+    pixels, size = _pixels(sums), max(1, STRIP // h.shape[1])
+    for strip, more in zip(pixels.split(size), _pixels(h).split(size), strict=True):
+        strip.mul_(scale).add_(more)
+    return _picture(pixels, h)
+
+
+def _pixels(h: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) as (B H W, C): a view where channels are last already."""
+    return h.permute(0, 2, 3, 1).reshape(-1, h.shape[1])
+
+
+def _picture(pixels: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """The reverse, of the size of ``like``."""
+    batch, channels, height, width = like.shape
+    return pixels.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def scale_above(scale: int) -> int:
