@@ -4,9 +4,9 @@
 
 This is where the constants of psc.bitstream.uniform come from. Encodes crops of the folder's photographs, one
 step index after another, and prints for every round of a level the mean of |q| in units of the predicted
-spread before calibration (COARSEST_GAINS and FINER_GAINS are 64 times that; FULL_BASIS_GAIN comes from
-``--dense``), and for every class the share of zeros and the ratio of the geometric tail, in 1024ths (ZERO,
-RATIO). Use training photographs, never the ones that results are reported on.
+spread before calibration (the GAINS are 64 times that; those of full-basis rounds come from ``--dense``),
+and for every class the share of zeros and the ratio of the geometric tail, in 1024ths (ZERO, RATIO). Use
+validation photographs, never the ones that results are reported on.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class Recorder(UniformCoding):
 def record(picture: torch.Tensor, plan: Plan, step: int, prior: object, rounds: Sums, classes: Sums) -> None:
     height, width = picture.shape[1:]
     mark = prior.fingerprint[:FINGERPRINT_BYTES]
-    header = Header(width, height, False, plan, len(plan.rounds), step, 0, mark)
+    header = Header(width, height, False, plan, len(plan.rounds), step, 0, mark, prior.exact)
     session: Session = open_session(header, prior, Writer(), _silent, picture)
     recorder = session._coding = Recorder(step, rounds, classes)
     for index, item in enumerate(plan.rounds):

@@ -146,10 +146,8 @@ class Session:
         windows = self.pyramid.levels[item.level]
         proposal = propose(self.pyramid, item.level, self.particles, item.rows)
         earlier = sum(done.level == item.level for done in self.plan.rounds[: self.rounds])
-        coarsest = item.level == len(self.plan.levels) - 1
-        classes = self._coding.classify(
-            proposal.variance, spread_gain(coarsest, earlier, proposal.rows is None)
-        )
+        gain = spread_gain(item.level, len(self.plan.levels), earlier, proposal.rows is None)
+        classes = self._coding.classify(proposal.variance, gain)
         predicted = torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
         q = np.zeros(classes.shape, dtype=np.int64)
         if self._truth is not None:

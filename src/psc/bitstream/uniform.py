@@ -29,21 +29,25 @@ ZERO = (819, 782, 695, 647, 581, 513, 451, 414, 348, 298, 263, 221, 195, 148, 12
 RATIO = (66, 74, 97, 146, 194, 234, 297, 360, 420, 502, 563, 635, 686, 727, 768, 804, 829, 852, 876, 901)
 
 # Samples are too alike in a level's first rounds and too different in its last ones: what |q| is on average,
-# by a level's round, in 64ths of what the samples' spread says (measured on training photographs).
-COARSEST_GAINS = (166, 105, 70, 68, 60, 53, 53, 56)
-FINER_GAINS = (90, 62, 50, 45, 42, 38, 36, 34)
-FULL_BASIS_GAIN = 122
+# by a level's round, in 64ths of what the samples' spread says (measured on validation photographs).
+# Pyramid's last level, levels between, full resolution; beside each, what holds in full-basis rounds.
+COARSEST_GAINS, COARSEST_FULL = (90, 152, 77, 73, 74, 58, 62, 55), 43
+MIDDLE_GAINS, MIDDLE_FULL = (136, 83, 64, 52, 49, 49, 43, 43), 75
+FINEST_GAINS, FINEST_FULL = (84, 62, 50, 45, 42, 38, 36, 34), 102
 
 
-def spread_gain(coarsest: bool, earlier: int, full_basis: bool) -> int:
+def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:
     """What to multiply the samples' spread with, in 64ths.
 
-    coarsest: whether the round is at the pyramid's last level. earlier: how many rounds that level has had.
+    level: the round's, of so many (0 is full resolution). earlier: how many rounds that level has had.
     """
-    if full_basis:
-        return FULL_BASIS_GAIN
-    gains = COARSEST_GAINS if coarsest else FINER_GAINS
-    return gains[min(earlier, len(gains) - 1)]
+    if level == levels - 1:
+        gains, full = COARSEST_GAINS, COARSEST_FULL
+    elif level > 0:
+        gains, full = MIDDLE_GAINS, MIDDLE_FULL
+    else:
+        gains, full = FINEST_GAINS, FINEST_FULL
+    return full if full_basis else gains[min(earlier, len(gains) - 1)]
 
 
 class UniformCoding:

@@ -137,7 +137,7 @@ def _to_bytes(h: torch.Tensor, act: Callable[[torch.Tensor], torch.Tensor]) -> t
     pixels = _pixels(h)
     out = torch.empty(pixels.shape, dtype=torch.uint8, device=h.device)
     size = max(1, STRIP // h.shape[1])
-    for strip, target in zip(pixels.split(size), out.split(size), strict=True):
+    for strip, target in zip(torch.split(pixels, size), torch.split(out, size), strict=True):
         target.copy_(act(strip))
     return _picture(out, h)
 
@@ -145,7 +145,7 @@ def _to_bytes(h: torch.Tensor, act: Callable[[torch.Tensor], torch.Tensor]) -> t
 def _added(sums: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
     """scale sums + h."""
     pixels, size = _pixels(sums), max(1, STRIP // h.shape[1])
-    for strip, more in zip(pixels.split(size), _pixels(h).split(size), strict=True):
+    for strip, more in zip(torch.split(pixels, size), torch.split(_pixels(h), size), strict=True):
         strip.mul_(scale).add_(more)
     return _picture(pixels, h)
 
