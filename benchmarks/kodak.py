@@ -23,6 +23,7 @@ import torch
 from PIL import Image, features
 
 import psc
+from benchmarks.curves import Curve, bd_rate
 
 Quality = Callable[[Image.Image, int], bytes]
 
@@ -146,6 +147,21 @@ def table(arguments: argparse.Namespace) -> None:
         print(f"| {preset} {rate:g} | {len(some)} | " + " | ".join(cells) + " |")
 
 
+def against(arguments: argparse.Namespace) -> None:
+    """BD-rate of ``--preset`` against another one, over the pictures and rates that both have."""
+    rows = [json.loads(x) for x in Path(arguments.out).read_text().splitlines()]
+    wanted = {f"{n:02d}.png" for n in arguments.images} if arguments.images else {r["image"] for r in rows}
+    curves: dict[str, Curve] = {}
+    for preset in (arguments.against, arguments.preset):
+        some = [r for r in rows if r["preset"] == preset and r["image"] in wanted]
+        rates = sorted({r["rate"] for r in some})
+        files = [[(r["bytes"], r["psnr"]) for r in some if r["rate"] == rate] for rate in rates]
+        whole = [points for points in files if len(points) == len(wanted)]
+        curves[preset] = list(zip(*_mean_curve(whole, rows[0]["pixels"]), strict=True))
+        print(preset, ", ".join(f"{bpp:.4f} bpp {db:.2f} dB" for bpp, db in curves[preset]))
+    print(f"BD-rate: {bd_rate(curves[arguments.against], curves[arguments.preset]):+.1f} %")
+
+
 def plot(arguments: argparse.Namespace) -> None:
     """Mean bits per pixel against mean PSNR: ours by rate, the others by quality setting."""
     from matplotlib import pyplot
@@ -184,11 +200,13 @@ def main() -> None:
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="print the table of what was measured")
+    parser.add_argument("--against", metavar="PRESET", help="print the BD-rate of --preset against this one")
     parser.add_argument("--plot", metavar="PNG", help="draw the curves of what was measured")
     parser.add_argument("--out", default="benchmarks/results/kodak.jsonl")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    (table if arguments.table else plot if arguments.plot else measure)(arguments)
+    work = table if arguments.table else plot if arguments.plot else against if arguments.against else measure
+    work(arguments)
 
 
 if __name__ == "__main__":

@@ -17,28 +17,14 @@ import torch
 from PIL import Image
 
 import psc
+from benchmarks.curves import Curve, bd_rate
 from benchmarks.kodak import centre_crop, ours
 from psc.plan import PAPER
-
-Curve = list[tuple[float, float]]
 
 
 def choices(paper_rounds: list[int], qualities: list[int]) -> dict[tuple[str, int], psc.Settings]:
     out = {("paper", rounds): psc.Settings(PAPER, rounds, 0) for rounds in paper_rounds}
     return out | {("default", quality): psc.settings(quality) for quality in qualities}
-
-
-def bd_rate(anchor: Curve, test: Curve) -> float:
-    """Mean change of rate at equal PSNR, in per cent, of curves of (bpp, PSNR)."""
-    low = max(min(p for _, p in anchor), min(p for _, p in test))
-    high = min(max(p for _, p in anchor), max(p for _, p in test))
-    grid = np.linspace(low, high, 200)
-
-    def log_rate(curve: Curve) -> np.ndarray:
-        rates, psnrs = zip(*sorted(curve, key=lambda point: point[1]), strict=True)
-        return np.interp(grid, psnrs, np.log(rates))
-
-    return float(100 * np.expm1(np.mean(log_rate(test) - log_rate(anchor))))
 
 
 def main() -> None:

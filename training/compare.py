@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.curves import Curve, bd_rate
 from benchmarks.kodak import centre_crop, psnr
-from benchmarks.paper import Curve, bd_rate
 from safetensors.torch import save
 
 import psc

@@ -11,7 +11,7 @@ import torch
 
 TILE = 1024
 """Side of a tile's interior in pixels; a multiple of every network's ``multiple``."""
-BATCH = 2**18
+BATCH = 2**16
 """Pixels (batch x height x width) that are evaluated together at most, one picture at least."""
 
 
