@@ -44,7 +44,7 @@ def test_both_sides_hold_the_same_state_after_every_round(
 ) -> None:
     picture = to_tensor(texture(32, 32))
     rounds = len(plan.rounds)
-    header = Header(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4])
+    header = Header(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4], True)
     writer = Writer()
     ours = states(open_session(header, gaussian_prior, writer, lambda p: None, picture), rounds)
     reader = Reader(writer.finish())
@@ -129,7 +129,9 @@ def test_nfe_counts_full_resolution_equivalents(picture: Image.Image, gaussian_p
 def test_overhead_is_at_most_40_bytes() -> None:
     """Header and digests of the longest default file of a large picture."""
     chosen = psc.settings(100)
-    header = Header(4000, 3000, False, chosen.plan, chosen.rounds, chosen.step_index, 0, b"1234", 2**21 - 1)
+    header = Header(
+        4000, 3000, False, chosen.plan, chosen.rounds, chosen.step_index, 0, b"1234", True, 2**21 - 1
+    )
     assert len(header.pack()) + chosen.rounds * 4 / 8 <= 40
     assert unpack(header.pack())[0] == header
 
@@ -143,6 +145,6 @@ def test_a_restoration_needs_a_known_name(
 
 
 def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
-    header = Header(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4])
+    header = Header(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4], True)
     session = open_session(header, gaussian_prior, Reader(b"", cut=True), lambda p: None, None)
     assert restore(session, "preview").shape == (3, 16, 16)
