@@ -1,8 +1,8 @@
 """Train the denoiser: in floating point, then once more with integers.
 
-    python -m training.train --data ../shared/data/photos --out training/runs/float --steps 8000
+    python -m training.train --data ../shared/data/photos --out training/runs/float --steps 6800 --rate 1.2e-3
     python -m training.train --data ../shared/data/photos --out training/runs/integers --integers \\
-        --init training/runs/float/checkpoint.pt --steps 600 --rate 1e-4
+        --init training/runs/float/checkpoint.pt --steps 300 --rate 1e-4
 
 Run the same command again to resume. Writes OUT/checkpoint.pt (weights, their average, optimisers, step) and
 OUT/log.jsonl (loss, seconds, and every --validate steps the denoising error on the val folder); with

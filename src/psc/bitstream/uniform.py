@@ -24,7 +24,7 @@ MAX_CLASS = TABLES + 4 * 15 - 1
 """Low parts of at most 15 bits."""
 
 # Before anything was seen: the probability of zero, and how much less likely each further step is, in
-# 1024ths, by class (measured on training photographs).
+# 1024ths, by class (measured on training photographs, with the first prior).
 ZERO = (819, 782, 695, 647, 581, 513, 451, 414, 348, 298, 263, 221, 195, 148, 125, 113, 90, 82, 61, 46)
 RATIO = (66, 74, 97, 146, 194, 234, 297, 360, 420, 502, 563, 635, 686, 727, 768, 804, 829, 852, 876, 901)
 
