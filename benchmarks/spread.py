@@ -4,7 +4,7 @@
 
 This is where the constants of psc.bitstream.uniform come from. Encodes crops of the folder's photographs, one
 step index after another, and prints for every round of a level the mean of |q| in units of the predicted
-spread before calibration (the GAINS are 64 times that; those of full-basis rounds come from ``--dense``),
+spread before calibration (the GAINS are 64 times that),
 and for every class the share of zeros and the ratio of the geometric tail, in 1024ths (ZERO, RATIO). Use
 validation photographs, never the ones that results are reported on.
 """
@@ -23,10 +23,10 @@ from benchmarks.kodak import centre_crop
 from psc.bitstream.container import FINGERPRINT_BYTES, Header
 from psc.bitstream.rangecoder import Channel, Writer
 from psc.bitstream.uniform import NOT_MEASURED, TABLES, UniformCoding
-from psc.codec import open_session
 from psc.images import read_image, to_tensor
-from psc.plan import DEFAULT, DENSE, FULL_BASIS, Plan
+from psc.plan import DEFAULT, FULL_BASIS
 from psc.session import Session
+from psc.sides import open_session
 
 Sums = dict[tuple, NDArray[np.float64]]
 
@@ -52,14 +52,14 @@ class Recorder(UniformCoding):
         return super().code(channel, q, classes)
 
 
-def record(picture: torch.Tensor, plan: Plan, step: int, prior: object, rounds: Sums, classes: Sums) -> None:
+def record(picture: torch.Tensor, step: int, prior: object, rounds: Sums, classes: Sums) -> None:
     height, width = picture.shape[1:]
     mark = prior.fingerprint[:FINGERPRINT_BYTES]
-    header = Header(width, height, False, plan, len(plan.rounds), step, 0, mark, prior.exact)
+    header = Header(width, height, False, DEFAULT, len(DEFAULT.rounds), step, 0, mark, prior.exact)
     session: Session = open_session(header, prior, Writer(), _silent, picture)
     recorder = session._coding = Recorder(step, rounds, classes)
-    for index, item in enumerate(plan.rounds):
-        earlier = sum(done.level == item.level for done in plan.rounds[:index])
+    for index, item in enumerate(DEFAULT.rounds):
+        earlier = sum(done.level == item.level for done in DEFAULT.rounds[:index])
         recorder.key = (item.level, "full" if item.rows == FULL_BASIS else earlier)
         session.step()
 
@@ -75,20 +75,19 @@ def main() -> None:
     parser.add_argument("folder")
     parser.add_argument("--limit", type=int, default=24)
     parser.add_argument("--steps", type=int, nargs="*", default=[147, 139, 131, 117])
-    parser.add_argument("--dense", action="store_true", help="the plan with full-basis rounds")
     parser.add_argument("--crop", type=int, default=256)
     arguments = parser.parse_args()
     rounds: Sums = defaultdict(lambda: np.zeros(2))
     classes: Sums = defaultdict(lambda: np.zeros(3))
     paths = sorted(p for p in Path(arguments.folder).iterdir() if p.suffix in (".png", ".jpg"))
-    prior, plan = psc.load_prior(), DENSE if arguments.dense else DEFAULT
+    prior = psc.load_prior()
     for number, path in enumerate(np.random.default_rng(7).permutation(paths)[: arguments.limit]):
         image = read_image(path).convert("RGB")
         if min(image.size) < arguments.crop:
             continue
         picture = to_tensor(centre_crop(image, arguments.crop))
         step = arguments.steps[number % len(arguments.steps)]
-        record(picture, plan, step, prior, rounds, classes)
+        record(picture, step, prior, rounds, classes)
         print(path.name, step, file=sys.stderr, flush=True)
     for (level, which), (truth, spread) in sorted(rounds.items(), key=str):
         print(f"level {level} round {which}: {truth / spread:.3f} ({64 * truth / spread:.0f} / 64)")

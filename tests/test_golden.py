@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import psc
-from psc.plan import DEFAULT, DENSE, Settings
+from psc.plan import DEFAULT, Settings
 from psc.prior import HaarGaussian
 from tests.conftest import SMALL, SMALL_PAPER, texture
 
@@ -23,7 +23,7 @@ CASES = {
     "small-paper": ((12, 16, 3), Settings(SMALL_PAPER, 6, 0, seed=2**63 + 5)),
     "one-pixel": ((1, 1, 3), Settings(SMALL, 3, 80, seed=0)),
     "default": ((64, 80, 3), Settings(DEFAULT, len(DEFAULT.rounds), 118, seed=0)),
-    "dense": ((64, 64, 3), Settings(DENSE, len(DENSE.rounds), 70, seed=0)),
+    "fine": ((64, 64, 3), Settings(DEFAULT, len(DEFAULT.rounds), 70, seed=0)),
 }
 RESTORATIONS = ("mean", "sample", "preview")
 
@@ -55,7 +55,7 @@ def test_the_decoder_still_shows_these_pictures(name: str) -> None:
 
 def test_the_pictures_are_of_something() -> None:
     """Hashes alone would also pin nonsense."""
-    image = np.asarray(psc.decode((FOLDER / "dense.psc").read_bytes(), prior=prior()), dtype=float)
+    image = np.asarray(psc.decode((FOLDER / "fine.psc").read_bytes(), prior=prior()), dtype=float)
     assert np.mean((image - texture(64, 64)) ** 2) < 255**2 / 10**3.6
 
 

@@ -11,13 +11,13 @@ from PIL import Image
 import psc
 from psc.bitstream.container import Header, unpack
 from psc.bitstream.rangecoder import Reader, Writer
-from psc.codec import open_session
 from psc.images import to_tensor
 from psc.plan import Settings
 from psc.posterior import ddrm
 from psc.prior import HaarGaussian
 from psc.restore import restore
 from psc.session import Session
+from psc.sides import open_session
 from psc.transform import pyramid, sensing
 from tests.conftest import SMALL, SMALL_PAPER, texture
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psc.bitstream.float8 import Float8Coding
-from psc.bitstream.rangecoder import Reader, Writer
-from psc.bitstream.uniform import NOT_MEASURED, UniformCoding
+from psc.bitstream.rangecoder import TOTAL, Reader, Writer
+from psc.bitstream.tables import Table, geometric
+from psc.bitstream.uniform import ESCAPE, NOT_MEASURED, REACH, TABLES, UniformCoding, choose
 from psc.plan import step_size
 from tests.reference import float8_values
 
@@ -83,14 +84,32 @@ def test_steps_follow_powers_of_two() -> None:
 def test_uniform_quantiser_error_is_bounded(value: float) -> None:
     coding = UniformCoding(100)
     x = torch.tensor([value], dtype=torch.float64)
-    assert float((coding.dequantise(coding.quantise(x)) - x).abs()) <= 0.6 * coding.step
+    for k in (0, 8, TABLES - 1, TABLES + 6):
+        error = coding.dequantise(coding.quantise(x, np.array([k]))) - x
+        assert float(error.abs()) <= 1.7 * coding.step
+
+
+def test_a_number_costs_what_it_saves() -> None:
+    """Dearer symbols are chosen less often; without a price the nearest integer is."""
+    v = np.linspace(-3, 3, 61)
+    price = np.where(np.arange(ESCAPE + 1) == REACH, 0.0, 6.0)
+    assert np.array_equal(choose(v, np.zeros(ESCAPE + 1)), np.sign(v) * np.floor(np.abs(v) + 0.5))
+    assert (choose(v, price) == 0)[np.abs(v) < 0.7].all()
+    assert (choose(v, price) != 0)[np.abs(v) > 0.9].all()
+
+
+def test_costs_are_those_of_the_frequencies() -> None:
+    table = Table(geometric(700, 64, 2**20), 200)
+    exact = np.log2(TOTAL / table.frequencies())
+    assert (table.bits() - exact >= 0).all()
+    assert (table.bits() - exact < 0.09).all()
 
 
 @given(st.floats(-700, 700, allow_nan=False))
 @settings(max_examples=300)
 def test_float8_picks_the_nearest_value(value: float) -> None:
     coding = Float8Coding()
-    q = coding.quantise(torch.tensor([value], dtype=torch.float64))
+    q = coding.quantise(torch.tensor([value], dtype=torch.float64), np.zeros(1, dtype=np.int64))
     values = [float(v) for v in float8_values()]
     nearest = min(abs(abs(value) - v) for v in values)
     assert float(coding.dequantise(q)[0]) == np.sign(q[0]) * values[abs(int(q[0]))]
@@ -100,14 +119,23 @@ def test_float8_picks_the_nearest_value(value: float) -> None:
 def test_float8_ties_go_to_even() -> None:
     coding = Float8Coding()
     ties = torch.tensor([1.0625, 1.1875, 17.0, 19.0, 2.0**-10, 3 * 2.0**-10], dtype=torch.float64)
-    assert coding.dequantise(coding.quantise(ties)).tolist() == [1.0, 1.25, 16.0, 20.0, 0.0, 2.0**-8]
+    q = coding.quantise(ties, np.zeros(6, dtype=np.int64))
+    assert coding.dequantise(q).tolist() == [
+        1.0,
+        1.25,
+        16.0,
+        20.0,
+        0.0,
+        2.0**-8,
+    ]
 
 
 @given(st.integers(0, 2**32), st.data())
 @settings(max_examples=40, deadline=None)
 def test_float8_numbers_survive_and_cuts_are_right(seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
-    q = Float8Coding().quantise(torch.from_numpy(rng.normal(size=100) * rng.choice([0, 1, 30], 100)))
+    values = torch.from_numpy(rng.normal(size=100) * rng.choice([0, 1, 30], 100))
+    q = Float8Coding().quantise(values, np.zeros(100, dtype=np.int64))
     writer = Writer()
     Float8Coding().code(writer, q, np.zeros_like(q))
     whole = writer.finish()

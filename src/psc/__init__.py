@@ -8,18 +8,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from psc.bitstream.container import info
-    from psc.codec import Decoded, decode, decode_details, encode, encode_with, simulate
+    from psc.codec import (
+        Decoded,
+        decode,
+        decode_details,
+        decode_progressively,
+        encode,
+        encode_with,
+        simulate,
+    )
     from psc.errors import PscError
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
+    from psc.truncation import keep_rounds, truncate
     from psc.verification import RoundState, Verification, verify
 else:
     _HOMES = {
         "psc.bitstream.container": ("info",),
-        "psc.codec": ("Decoded", "decode", "decode_details", "encode", "encode_with", "simulate"),
+        "psc.codec": (
+            "Decoded",
+            "decode",
+            "decode_details",
+            "decode_progressively",
+            "encode",
+            "encode_with",
+            "simulate",
+        ),
         "psc.errors": ("PscError",),
         "psc.plan": ("Plan", "Settings", "settings"),
         "psc.prior": ("load_prior",),
+        "psc.truncation": ("keep_rounds", "truncate"),
         "psc.verification": ("RoundState", "Verification", "verify"),
     }
 
@@ -44,11 +62,14 @@ __all__ = [
     "Verification",
     "decode",
     "decode_details",
+    "decode_progressively",
     "encode",
     "encode_with",
     "info",
+    "keep_rounds",
     "load_prior",
     "settings",
     "simulate",
+    "truncate",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""The command ``psc``: encode, decode, info, verify.
+"""The command ``psc``: encode, decode, info, truncate, verify.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -52,7 +52,13 @@ File = Annotated[str, typer.Argument(metavar="IN", help="The .psc file; - is sta
 Out = Annotated[
     str | None, typer.Argument(metavar="OUT", help="Default: IN with another suffix; - is standard output.")
 ]
-Quality = Annotated[float, typer.Option("--quality", "-q", min=0, max=100, help="0 is the smallest file.")]
+Quality = Annotated[
+    float | None,
+    typer.Option("--quality", "-q", min=0, max=100, help="0 is the smallest file.  [default: 50]"),
+]
+TargetSize = Annotated[int | None, typer.Option(min=1, help="Bytes that are not exceeded.")]
+TargetBpp = Annotated[float | None, typer.Option(min=0, help="Bits per pixel that are not exceeded.")]
+TargetPsnr = Annotated[float | None, typer.Option(help="dB that the mean restoration reaches.")]
 PresetName = Annotated[Preset, typer.Option(help="paper: the published scheme, up to 256x256 pixels.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the noise; stored in the file.")]
 How = Annotated[Restore, typer.Option(help="mean: least error; sample: sharper; preview: fastest.")]
@@ -93,7 +99,10 @@ def _common(
 def encode(
     source: Picture,
     target: Out = None,
-    quality: Quality = 50,
+    quality: Quality = None,
+    target_size: TargetSize = None,
+    target_bpp: TargetBpp = None,
+    target_psnr: TargetPsnr = None,
     preset: PresetName = Preset.default,
     seed: Seed = 0,
     device: Device = "cpu",
@@ -111,7 +120,15 @@ def encode(
         model = prior.load_prior(device=device)
         with Meter("encode", quiet, verbose) as meter:
             data = codec.encode(
-                image, quality=quality, preset=preset.value, seed=seed, prior=model, progress=meter
+                image,
+                quality=quality,
+                target_size=target_size,
+                target_bpp=target_bpp,
+                target_psnr=target_psnr,
+                preset=preset.value,
+                seed=seed,
+                prior=model,
+                progress=meter,
             )
         files.write(target, data)
         bpp = 8 * len(data) / (image.width * image.height)
@@ -153,6 +170,38 @@ def decode(
         figures |= {"note": found.note, "nfe_rounds": found.nfe[0], "nfe_restoration": found.nfe[1]}
         line = "{output}: {width}x{height}, {rounds} rounds, {nfe_rounds:.0f} + {nfe_restoration:.0f} NFE"
         _conclude(figures, line + ", {seconds:.1f} s", as_json, quiet)
+
+
+@app.command()
+def truncate(
+    source: File,
+    target: Out = None,
+    size: Annotated[int | None, typer.Option(min=1, help="At most this many bytes.")] = None,
+    bpp: Annotated[float | None, typer.Option(min=0, help="At most this many bits per pixel.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="This many whole rounds (is decoded).")] = None,
+    device: Device = "cpu",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Cut a .psc file to a shorter one: by --size, --bpp or --rounds. OUT: default IN.cut.psc."""
+    with files.reported(quiet):
+        if [size, bpp, rounds].count(None) != 2:
+            raise PscError("say how much to keep by one of --size, --bpp and --rounds")
+        target = files.choose_output(source, target, ".cut.psc", force=force)
+        data = files.read(source)
+        from psc import prior, truncation
+
+        if rounds is not None:
+            model = prior.load_prior(device=device)
+            with Meter("truncate", quiet, False) as meter:
+                shorter = truncation.keep_rounds(data, rounds, prior=model, progress=meter)
+        else:
+            header = psc.info(data)
+            limit = size or int((bpp or 0) * header["width"] * header["height"] / 8)
+            shorter = truncation.truncate(data, size=limit)
+        files.write(target, shorter)
+        if not quiet:
+            typer.echo(f"{target}: {len(shorter)} of {len(data)} bytes", err=True)
 
 
 @app.command()

@@ -1,29 +1,20 @@
 """A picture to bytes and back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from PIL import Image
 
-from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, crc16, unpack
-from psc.bitstream.rangecoder import Channel, Reader, Writer
+from psc import rate
 from psc.errors import PscError
-from psc.images import ImageLike, pad, padded_size, to_image, to_tensor
-from psc.plan import Plan, Settings, settings
+from psc.images import ImageLike, to_image, to_tensor
+from psc.plan import Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, restore
-from psc.session import Progress, Session, StateMismatchError
-
-MAX_STATE_BYTES = 16 * 2**30
-"""Pictures whose particles and rows would need more are refused, before anything is allocated."""
-WHOLE_WINDOW_PIXELS = 256 * 256
-
-Report = Callable[[Progress], None]
-
-
-def silent(_: object) -> None:
-    """Report to nobody."""
+from psc.session import Session, StateMismatchError
+from psc.sides import Report, decoder, encoder, silent
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,10 @@ def encode(
     image: ImageLike,
     /,
     *,
-    quality: float = 50,
+    quality: float | None = None,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
     preset: str = "default",
     seed: int = 0,
     prior: Prior | None = None,
@@ -54,12 +48,28 @@ def encode(
 ) -> bytes:
     """Compress a picture to the bytes of a .psc file.
 
-    image: a Pillow image, or a uint8 array (H, W) or (H, W, 3). quality: 0 (smallest) to 100.
+    image: a Pillow image, or a uint8 array (H, W) or (H, W, 3).
+    At most one of: quality, 0 (smallest) to 100, default 50; target_size, in bytes, or target_bpp, in bits
+    per pixel of the whole file, which are never exceeded; target_psnr, in dB of the mean restoration, which
+    is reached (psc.rate).
     preset: "default", or "paper" for the published scheme (up to 256x256 pixels). seed: of the noise.
     prior: default :func:`psc.load_prior`. progress: called after every group of network evaluations.
-    Raises PscError for whatever cannot be compressed.
+    Raises PscError for whatever cannot be compressed, or for a target that cannot be met.
     """
-    return encode_with(image, settings(quality, preset, seed), prior=prior, progress=progress)
+    targets = (target_size, target_bpp, target_psnr)
+    if [quality, *targets].count(None) < 3:
+        raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
+    if targets == (None, None, None):
+        chosen = settings(50 if quality is None else quality, preset, seed)
+        return encode_with(image, chosen, prior=prior, progress=progress)
+    if preset != "default":
+        raise PscError(f"preset {preset!r} has no rate control; ask for a quality, or leave the preset out")
+    picture, model = to_tensor(image), prior or load_prior()
+    if target_psnr is not None:
+        return rate.to_psnr(picture, target_psnr, seed=seed, prior=model, progress=progress).data
+    pixels = picture.shape[1] * picture.shape[2]
+    size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
+    return rate.to_size(picture, size, seed=seed, prior=model, progress=progress).data
 
 
 def encode_with(
@@ -89,26 +99,9 @@ def simulate(
 
 
 def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> tuple[bytes, Session]:
-    channels, height, width = picture.shape
-    if max(height, width) > MAX_SIDE:
-        raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
-    fingerprint = prior.fingerprint[:FINGERPRINT_BYTES]
-    header = Header(
-        width,
-        height,
-        channels == 1,
-        chosen.plan,
-        chosen.rounds,
-        chosen.step_index,
-        chosen.seed,
-        fingerprint,
-        prior.exact,
-    )
-    writer = Writer()
-    session = open_session(header, prior, writer, progress, picture)
-    session.run(chosen.rounds)
-    body = writer.finish()
-    return replace(header, body_length=len(body), body_crc=crc16(body)).pack() + body, session
+    side = encoder(picture, chosen, prior, progress)
+    side.session.run(chosen.rounds)
+    return side.file(), side.session
 
 
 def _restored(session: Session, restoration: Restoration, height: int, width: int, note: str) -> Decoded:
@@ -147,7 +140,7 @@ def decode_details(
     and a state that parts from the encoder's, and return the picture of what is certain; otherwise each
     is a PscError. prior: must be the one that the file names.
     """
-    header, session, note = reopen(data, prior or load_prior(), allow_partial, progress)
+    header, session, note = decoder(data, prior or load_prior(), allow_partial, progress)
     try:
         session.run(header.rounds)
     except PscError as error:
@@ -157,54 +150,24 @@ def decode_details(
     return _restored(session, restoration, header.height, header.width, note)
 
 
-def reopen(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
-    """A file's header, a decoder's session that has read nothing yet, and what is wrong with the body."""
-    header, body = unpack(data)
-    if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
-        raise PscError(
-            f"the file was made with the prior {header.fingerprint.hex()}, this one is "
-            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names"
-        )
-    note = header.defect(body)
-    if note and not allow_partial:
-        raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
-    reader = Reader(body[: header.body_length], cut=len(body) < header.body_length)
-    return header, open_session(header, prior, reader, progress, None), note
+def decode_progressively(
+    data: bytes,
+    /,
+    *,
+    restoration: Restoration = "preview",
+    prior: Prior | None = None,
+    progress: Report = silent,
+) -> Iterator[Decoded]:
+    """The picture after every round of a .psc file, coarse to fine; the arguments are decode_details'.
 
-
-def open_session(
-    header: Header, prior: Prior, channel: Channel, progress: Report, picture: torch.Tensor | None
-) -> Session:
-    """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
-    plan = header.plan
-    channels = 1 if header.grey else 3
-    block = plan.block
-    size = padded_size(header.height, header.width, block)
-    _check_size(plan, header.rounds, channels, *size)
-    return Session(
-        plan,
-        prior,
-        channel,
-        step_index=header.step_index,
-        seed=header.seed,
-        shape=(channels, *size),
-        picture=None if picture is None else pad(picture, block),
-        progress=progress,
-    )
-
-
-def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int) -> None:
-    """Refuse what would not fit into memory, before anything is allocated."""
-    if plan.levels[0].window == 0 and height * width > WHOLE_WINDOW_PIXELS:
-        raise PscError(
-            f"one window as large as the picture (preset paper) is limited to {WHOLE_WINDOW_PIXELS} pixels, "
-            f"this picture has {height * width} with padding: rows of H would be as long as the picture; use "
-            "the default preset"
-        )
-    rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[:rounds])
-    needed = 4 * channels * height * width * (plan.samples + rows)
-    if needed > MAX_STATE_BYTES:
-        raise PscError(
-            f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit "
-            f"is {MAX_STATE_BYTES / 2**30:.0f} GiB: scale the picture down or cut it into parts"
-        )
+    A cut file ends with the picture of what is certain. "preview" costs nothing beyond the decoding itself;
+    other restorations add their own evaluations to every picture.
+    """
+    header, session, note = decoder(data, prior or load_prior(), True, progress)
+    going = True
+    while going and session.rounds < header.rounds:
+        try:
+            going = session.step()
+        except PscError as error:
+            going, note = False, note or str(error)
+        yield _restored(session, restoration, header.height, header.width, note)

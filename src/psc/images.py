@@ -1,5 +1,6 @@
 """Pictures in and out: Pillow images and arrays to tensors in [-1, 1], padded to whole blocks, and back."""
 
+import math
 import warnings
 from pathlib import Path
 from typing import IO, Any
@@ -65,6 +66,12 @@ def to_image(x: torch.Tensor) -> Image.Image:
     """(C, H, W) in [-1, 1] -> a Pillow image, mode L or RGB, rounded to 8 bits."""
     array = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     return Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+
+def psnr(a: Image.Image, b: Image.Image) -> float:
+    """Peak signal-to-noise ratio in dB over all 8-bit samples; infinite for equal pictures."""
+    error = float(np.mean((np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)) ** 2))
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def padded_size(height: int, width: int, block: int) -> tuple[int, int]:

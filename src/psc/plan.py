@@ -72,6 +72,15 @@ class Plan:
         if not ok:
             raise PscError(f"not a valid plan (see FORMAT.md, section 'The plan'): {self}")
 
+    def nfe(self, rounds: int) -> float:
+        """Network evaluations of the first rounds, over all samples, in full-resolution equivalents."""
+        total, last = 0.0, None
+        for item in self.rounds[:rounds]:
+            steps = item.steps if item.level == last and not self.paper else self.fresh_steps
+            total += self.samples * steps / self.levels[item.level].scale ** 2
+            last = item.level
+        return total
+
     @property
     def block(self) -> int:
         """Side of the square block of full-resolution pixels in which the windows of all levels nest."""
@@ -82,28 +91,17 @@ def _repeat(count: int, level: int, rows: int, steps: int) -> tuple[Round, ...]:
     return (Round(level, rows, steps),) * count
 
 
-_LEVELS = (Level(1, 16), Level(4, 8), Level(16, 4))
-_COARSEST = _repeat(9, 2, 5, 8)
-_MIDDLE = _repeat(8, 1, 6, 8)
-_FINEST = _repeat(1, 0, 10, 8)
-COARSE_ROUNDS = len(_COARSEST + _MIDDLE)
-"""Rounds of DEFAULT above full resolution."""
-
-DEFAULT = Plan(_LEVELS, _COARSEST + _MIDDLE + _FINEST, samples=12, fresh_steps=14)
-"""Principal components only."""
-
-DENSE = Plan(
-    _LEVELS,
-    _COARSEST
-    + _repeat(1, 2, FULL_BASIS, 8)
-    + _MIDDLE
-    + _repeat(1, 1, FULL_BASIS, 8)
-    + _FINEST
-    + _repeat(1, 0, FULL_BASIS, 7),
+DEFAULT = Plan(
+    levels=(Level(1, 16), Level(4, 8), Level(16, 4)),
+    rounds=(
+        *_repeat(9, 2, 5, 8), Round(2, FULL_BASIS, 8),
+        *_repeat(8, 1, 6, 8), Round(1, FULL_BASIS, 8),
+        Round(0, 10, 8), Round(0, FULL_BASIS, 7),
+    ),
     samples=12,
     fresh_steps=14,
-)
-"""The same with every level's full basis: the error approaches the quantiser's."""
+)  # fmt: skip
+"""Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
 
 PAPER = Plan(
     levels=(Level(1, 0),),
@@ -113,8 +111,8 @@ PAPER = Plan(
     paper=True,
 )
 
-FINE_FROM, DENSE_FROM = 40, 55
-"""Qualities from which DEFAULT's full-resolution round is made, and from which DENSE is used."""
+WORST_STEP, BEST_STEP = 180, 60
+"""Step indices of qualities 0 and 100."""
 
 
 STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
@@ -146,12 +144,21 @@ class Settings:
         if not (0 <= self.seed < 2**64):
             raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
 
+    def by_level(self) -> list[tuple[int, int]]:
+        """(level, number of its rounds) in the order of coding."""
+        levels = [item.level for item in self.plan.rounds[: self.rounds]]
+        return [(level, levels.count(level)) for level in sorted(set(levels), reverse=True)]
+
+
+def at_step(index: int, seed: int = 0) -> Settings:
+    """The default preset with a step of one's own."""
+    return Settings(DEFAULT, len(DEFAULT.rounds), index, seed)
+
 
 def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings:
     """Settings for a quality of 0 (smallest file) to 100.
 
-    default: the step shrinks by an octave every 16 points up to DENSE_FROM, where the full bases join, at a
-    larger step again; full resolution joins at FINE_FROM.
+    default: the step shrinks evenly in its logarithm, by an octave every 13 points.
     paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its logarithm.
     """
     if not 0 <= quality <= 100:
@@ -160,8 +167,4 @@ def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings
         return Settings(PAPER, round(len(PAPER.rounds) ** (quality / 100)), 0, seed)
     if preset != "default":
         raise PscError(f"preset {preset!r} is unknown; choose one of: default, paper")
-    if quality >= DENSE_FROM:
-        index = 118 - round((quality - DENSE_FROM) * 58 / (100 - DENSE_FROM))
-        return Settings(DENSE, len(DENSE.rounds), index, seed)
-    rounds = len(DEFAULT.rounds) if quality >= FINE_FROM else COARSE_ROUNDS
-    return Settings(DEFAULT, rounds, 168 - round(quality), seed)
+    return at_step(WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100), seed)

@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import to_grid
-from psc.plan import FULL_BASIS
 from psc.session import Session
 
+LOWEST, STEPS = 50, 6
+"""A restoration starts at this noise level at least (sigma = .29), and takes so many steps from there."""
 Restoration = Literal["mean", "sample", "preview"]
 
 
@@ -22,10 +23,9 @@ def restore(session: Session, how: Restoration = "mean") -> torch.Tensor:
     """The picture (C, H, W) in [-1, 1], still padded, from all that the session has measured."""
     if how not in get_args(Restoration):
         raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(get_args(Restoration))}")
-    last = session.plan.rounds[max(session.rounds, 1) - 1]
-    if how == "preview" or (session.rounds > 0 and last.level == 0 and last.rows == FULL_BASIS):
+    if how == "preview":
         return _preview(session)
-    particles = session.sample(0, last.steps, 1 if how == "sample" else None)
+    particles = session.sample(0, STEPS, 1 if how == "sample" else None, LOWEST)
     return _mean(particles)[0].float()
 
 

@@ -9,6 +9,7 @@ that reads.
 import math
 import zlib
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +24,7 @@ from psc.errors import PscError
 from psc.plan import Plan, Round
 from psc.posterior import HIGHEST, Draw, draw, level_above
 from psc.prior import Prior
-from psc.transform import Proposal, Pyramid, propose
+from psc.transform import Proposal, Pyramid, Windows, propose
 
 SIGMA_K = 2.0
 """Particles are noised to this many times the largest standard deviation that is still unmeasured."""
@@ -52,6 +53,17 @@ class Progress:
     planned: int
     nfe: float
     bits: int
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What a round's exchange changes, as it was: what step_again goes back to."""
+
+    rounds: int
+    digest: int
+    symbols: int
+    known: Windows
+    coding: Float8Coding | UniformCoding
 
 
 class Session:
@@ -84,6 +96,7 @@ class Session:
         self._unmeasured = 0.0
         self._draws = 0
         self._digest = 0
+        self._before: _Before | None = None
         self._channel, self._progress = channel, progress
         self._coding = Float8Coding() if plan.paper else UniformCoding(step_index)
         self._truth = None if picture is None else self.pyramid.decompose(picture[None])
@@ -103,17 +116,44 @@ class Session:
         """The next round; False where a cut file ends."""
         item = self.plan.rounds[self.rounds]
         self.particles = self.sample(item.level, item.steps)
+        self._draws += 1
         self._level = item.level
+        known = self.pyramid.levels[item.level].part(slice(None))
+        self._before = _Before(self.rounds, self._digest, self.symbols, known, deepcopy(self._coding))
         if not self._measure(item):
             return False
         self.rounds += 1
         self._report()
         return True
 
-    def sample(self, k: int, steps: int, count: int | None = None) -> torch.Tensor:
+    def step_again(self, channel: Channel) -> None:
+        """Exchange the last round's numbers once more, through a channel that may hold fewer of them.
+
+        An encoder that has cut its file gets to the state of the file's decoder by this.
+        """
+        before = self._before
+        assert before is not None
+        self._channel, self._coding = channel, before.coding
+        self.rounds, self._digest, self.symbols = before.rounds, before.digest, before.symbols
+        self.pyramid.levels[self._level] = before.known
+        self.rounds += self._measure(self.plan.rounds[self.rounds])
+
+    def error(self) -> float:
+        """The sum of squared errors of the particles' mean at the level they have, on the encoder's side."""
+        assert self.particles is not None
+        assert self._truth is not None
+        mean = self.particles.double().mean(0, keepdim=True).float()
+        found = self.pyramid.coefficients(self._level, self.pyramid.agree(self._level, mean))[0]
+        return float(((found - self._truth[self._level]) ** 2).sum())
+
+    def sample(
+        self, k: int, steps: int, count: int | None = None, lowest: int = CARRIED_LOWEST
+    ) -> torch.Tensor:
         """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.
 
-        steps: DDRM steps if particles of this level are carried over. count: how many (default: all s).
+        steps: DDRM steps if particles of this level are carried over, lowest: the least noise level that they
+        start from. count: how many (default: all s).
+        Changes nothing but ``nfe``: it may be called between rounds, and gives the same samples again.
         """
         scale = self.plan.levels[k].scale
         left = SIGMA_K * SIGMA_K * self._unmeasured / (scale * scale)
@@ -121,14 +161,13 @@ class Session:
             start = torch.zeros(self.plan.samples, self.pyramid.channels, *self.pyramid.shape(k))
             first, steps = HIGHEST, self.plan.fresh_steps
         elif k == self._level:
-            start, first = self.particles, level_above(left, lowest=CARRIED_LOWEST)
+            start, first = self.particles, level_above(left, lowest=lowest)
         else:
             factor = self.plan.levels[self._level].scale // scale
             start = self.particles.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             first, steps = level_above(left, lowest=FINER_LOWEST), self.plan.fresh_steps
         sigma_y = self._coding.step / math.sqrt(12) / scale
         how = Draw(first, steps, sigma_y, scale, self.seed, self._draws)
-        self._draws += 1
         return draw(
             self.prior, partial(self.pyramid.agree, k), start[:count], how, partial(self._count, scale)
         )
@@ -152,7 +191,7 @@ class Session:
         q = np.zeros(classes.shape, dtype=np.int64)
         if self._truth is not None:
             residual = proposal.measure(windows, self._truth[item.level])[0] - predicted
-            q = np.where(classes == NOT_MEASURED, 0, self._coding.quantise(residual))
+            q = self._coding.quantise(residual, classes)
         flat, known = self._coding.code(self._channel, q.ravel(), classes.ravel())
         q, known = flat.reshape(classes.shape), known.reshape(classes.shape)
         whole = bool((known | (classes == NOT_MEASURED)).all()) and self._agreed(proposal, classes, q)

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from psc.codec import Report, reopen, silent
 from psc.errors import PscError
 from psc.images import to_image
 from psc.prior import Prior, load_prior
 from psc.restore import restore
 from psc.session import Session, StateMismatchError
+from psc.sides import Report, decoder, silent
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def verify(
 
     Raises PscError for what cannot be decoded at all: another prior, a damaged header.
     """
-    header, session, note = reopen(data, prior or load_prior(), True, progress)
+    header, session, note = decoder(data, prior or load_prior(), True, progress)
     rounds: list[RoundState] = []
     try:
         while len(rounds) < header.rounds and session.step():

@@ -5,18 +5,18 @@ magic 4 | version 1 | flags 1 | width, height (varints) | plan 1 or more | round
 """
 
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psc.errors import PscError
-from psc.plan import DEFAULT, DENSE, PAPER, Level, Plan, Round, step_size
+from psc.plan import DEFAULT, PAPER, Level, Plan, Round, step_size
 
 MAGIC = b"\x89PSC"
-VERSION = 2
-NAMED_PLANS = {1: DEFAULT, 2: DENSE, 3: PAPER}
-PLAN_NAMES = {DEFAULT: "default", DENSE: "dense", PAPER: "paper"}
+VERSION = 3
+NAMED_PLANS = {1: DEFAULT, 2: PAPER}
+PLAN_NAMES = {DEFAULT: "default", PAPER: "paper"}
 EXPLICIT_PLAN = 0
-GREY, EXACT = 1, 2
+GREY, EXACT, CUT = 1, 2, 4
 """Flags."""
 MAX_SIDE = 65535
 FINGERPRINT_BYTES = 4
@@ -31,7 +31,8 @@ class Header:
     width, height: of the picture in pixels. grey: one channel instead of three (RGB). rounds: how many of
     the plan's rounds the body holds. step_index: the quantiser's step. seed: of the noise.
     fingerprint: the first four bytes of the prior's fingerprint. exact: whether that prior gives the same
-    bits on every machine. body: length in bytes and CRC-16.
+    bits on every machine. body: length in bytes and CRC-16. cut: whether the body is the beginning of a
+    longer one.
     """
 
     width: int
@@ -45,10 +46,11 @@ class Header:
     exact: bool
     body_length: int = 0
     body_crc: int = 0
+    cut: bool = False
 
     def pack(self) -> bytes:
         """The header's bytes."""
-        fields = MAGIC + bytes([VERSION, GREY * self.grey + EXACT * self.exact])
+        fields = MAGIC + bytes([VERSION, GREY * self.grey + EXACT * self.exact + CUT * self.cut])
         fields += _varint(self.width) + _varint(self.height) + _pack_plan(self.plan)
         fields += bytes([self.rounds, self.step_index]) + _varint(self.seed) + self.fingerprint
         fields += _varint(self.body_length) + self.body_crc.to_bytes(2, "big")
@@ -75,7 +77,7 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     if len(data) > 4 and data[4] != VERSION:
         raise PscError(
             f"format version {data[4]}; this program reads version {VERSION}: "
-            + ("a newer psc may read it" if data[4] > VERSION else "a psc older than 0.2 wrote the file")
+            + ("a newer psc may read it" if data[4] > VERSION else "an unreleased psc wrote the file")
         )
     reader = _Fields(data[5:])
     flags, width, height = reader.byte(), reader.varint(), reader.varint()
@@ -87,16 +89,44 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     if int.from_bytes(reader.take(2), "big") != crc16(data[:size]):
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
     if (
-        flags > GREY | EXACT
+        flags > GREY | EXACT | CUT
         or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE)
         or not (0 < rounds <= len(plan.rounds))
     ):
         raise PscError("the header holds values that no encoder writes; the file is damaged or forged")
-    grey, exact = bool(flags & GREY), bool(flags & EXACT)
     header = Header(
-        width, height, grey, plan, rounds, step_index, seed, fingerprint, exact, body_length, body_crc
+        width,
+        height,
+        bool(flags & GREY),
+        plan,
+        rounds,
+        step_index,
+        seed,
+        fingerprint,
+        bool(flags & EXACT),
+        body_length,
+        body_crc,
+        bool(flags & CUT),
     )
     return header, data[size + 2 :]
+
+
+def seal(header: Header, body: bytes) -> bytes:
+    """The bytes of a file."""
+    return replace(header, body_length=len(body), body_crc=crc16(body)).pack() + body
+
+
+def seal_cut(header: Header, body: bytes, size: int) -> bytes:
+    """The bytes of a file of at most ``size`` bytes with the beginning of ``body``, marked as cut."""
+    header = replace(header, cut=True)
+    for length in range(min(size, len(body)), 0, -1):
+        file = seal(header, body[:length])
+        if len(file) <= size:
+            return file
+    least = len(seal(header, body[:1]))
+    raise PscError(
+        f"{size} bytes are too few for this file: its header and one byte of its body take {least}"
+    )
 
 
 def info(data: bytes, /) -> dict[str, Any]:
@@ -117,6 +147,7 @@ def info(data: bytes, /) -> dict[str, Any]:
         "prior": NAMED_PRIORS.get(header.fingerprint, "unknown"),
         "fingerprint": header.fingerprint.hex(),
         "exact": header.exact,
+        "cut": header.cut,
         "header_bytes": len(data) - len(body),
         "body_bytes": header.body_length,
         "bpp": 8 * size / (header.width * header.height),

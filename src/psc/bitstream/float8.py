@@ -30,8 +30,9 @@ class Float8Coding:
         del gain  # nothing is predicted
         return np.zeros(tuple(variance.shape), dtype=np.int64)
 
-    def quantise(self, value: torch.Tensor) -> NDArray[np.int64]:
+    def quantise(self, value: torch.Tensor, classes: NDArray[np.int64]) -> NDArray[np.int64]:
         """The nearest codes, with the value's sign."""
+        del classes  # there is only one
         units = (value.abs() * 512).clamp(max=448 * 512)
         exponent = torch.frexp(units)[1].long() - 4  # units = mantissa * 2^exponent with 8 <= mantissa < 16
         exponent = exponent.clamp(min=0)

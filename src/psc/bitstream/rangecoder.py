@@ -8,6 +8,7 @@ The coder's 32-bit words are stored big-endian, so that the file's bytes are the
 a prefix of the file is a prefix of the number. What is missing at the end counts as zeros.
 """
 
+import contextlib
 from typing import Protocol
 
 import constriction
@@ -42,6 +43,11 @@ def uniform(size: int) -> Frequencies:
     return np.full(size, TOTAL // size, dtype=np.int64)
 
 
+def _content(symbols: Symbols, frequencies: Frequencies) -> float:
+    """Bits."""
+    return float(np.log2(TOTAL / frequencies[symbols]).sum())
+
+
 def _model(frequencies: Frequencies) -> constriction.stream.model.Categorical:
     weights = (frequencies - 1).astype(np.float32)  # exact: integers up to 2^24
     return constriction.stream.model.Categorical(weights, perfect=False)
@@ -53,18 +59,32 @@ class Writer:
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
         self._log: list[tuple[Symbols, Frequencies]] = []
+        self._bits = 0.0
 
     @property
     def bits(self) -> int:
-        """Bits that a file of all symbols so far would need."""
-        return int(self._coder.num_bits())
+        """The information content of the symbols written so far; the body is at most a byte longer."""
+        return round(self._bits)
 
     def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
         """Write ``symbols``."""
         if len(symbols):
             self._coder.encode(symbols, _model(frequencies))
             self._log.append((symbols, frequencies))
+            self._bits += _content(symbols, frequencies)
         return symbols
+
+    @property
+    def calls(self) -> int:
+        """How often :meth:`code` has had something to write."""
+        return len(self._log)
+
+    def reread(self, data: bytes, calls: int) -> "Reader":
+        """A reader of ``data``, a beginning of what was written, that has read the first ``calls`` calls."""
+        reader = Reader(data, cut=True)
+        for symbols, frequencies in self._log[:calls]:
+            reader.code(symbols, frequencies)
+        return reader
 
     def finish(self) -> bytes:
         """The shortest bytes that decode to the symbols when zeros follow."""
@@ -103,7 +123,7 @@ class Reader:
         """Read as many symbols as ``symbols`` has; fewer where a cut file ends."""
         model = _model(frequencies)
         found = self._certain(len(symbols), model) if self._cut else self._all(len(symbols), model)
-        self._bits += float(np.log2(TOTAL / frequencies[found]).sum())
+        self._bits += _content(found, frequencies)
         return found
 
     def _all(self, count: int, model: constriction.stream.model.Categorical) -> Symbols:
@@ -114,15 +134,47 @@ class Reader:
         return found
 
     def _certain(self, count: int, model: constriction.stream.model.Categorical) -> Symbols:
-        found: list[int] = []
-        try:
-            while not self._ended and len(found) < count:
-                symbol = self._low.decode(model)
-                self._ended = symbol != self._high.decode(model)
-                found += [] if self._ended else [symbol]
-        except AssertionError:  # the filler is no encoder's: nothing more is certain
-            self._ended = True
-        return np.array(found, dtype=np.int32)
+        """What both decoders read, up to the first difference; after that, nothing."""
+        if self._ended:
+            return np.zeros(0, dtype=np.int32)
+        low, high = _read(self._low, count, model), _read(self._high, count, model)
+        both = min(len(low), len(high))
+        differences = np.flatnonzero(low[:both] != high[:both])
+        known = int(differences[0]) if len(differences) else both
+        self._ended = known < count
+        return low[:known]
+
+
+class Copier:
+    """Reads symbols and writes what it has read: a file's first rounds as a file of their own."""
+
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader, self._writer = reader, writer
+
+    @property
+    def bits(self) -> int:
+        """Bits read so far."""
+        return self._reader.bits
+
+    def code(self, symbols: Symbols, frequencies: Frequencies) -> Symbols:
+        """What the reader finds."""
+        return self._writer.code(self._reader.code(symbols, frequencies), frequencies)
+
+
+def _read(
+    decoder: constriction.stream.queue.RangeDecoder, count: int, model: constriction.stream.model.Categorical
+) -> Symbols:
+    """The next ``count`` symbols; fewer where filler follows that no encoder writes."""
+    again = decoder.clone()
+    found: list[int] = []
+    try:
+        symbols: Symbols = decoder.decode(model, count)
+        return symbols
+    except AssertionError:
+        with contextlib.suppress(AssertionError):
+            while len(found) < count:
+                found.append(again.decode(model))
+    return np.array(found, dtype=np.int32)
 
 
 def _decoder(data: bytes) -> constriction.stream.queue.RangeDecoder:

@@ -20,6 +20,8 @@ REACH = 31
 ESCAPE = 2 * REACH + 1
 CONFIDENCE = 200
 MAX_EXCESS_BITS = 25
+LAMBDA = 0.1
+"""What a bit is worth to an encoder, in units of Delta^2 of squared error."""
 MAX_CLASS = TABLES + 4 * 15 - 1
 """Low parts of at most 15 bits."""
 
@@ -68,11 +70,16 @@ class UniformCoding:
         classes = torch.where(variance == 0, NOT_MEASURED, classes)
         return classes.clamp(NOT_MEASURED, MAX_CLASS).numpy()
 
-    def quantise(self, residual: torch.Tensor, dead_zone: float = 0.1) -> NDArray[np.int64]:
-        """The encoder's choice of q: towards zero by ``dead_zone``."""
-        v = residual / self.step
-        q = torch.sign(v) * torch.floor(v.abs() + 0.5 - dead_zone)
-        return q.clamp(-(2**24), 2**24).long().numpy()
+    def quantise(self, residual: torch.Tensor, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The encoder's choice of q, by rate and distortion: see :func:`choose`. Not measured: 0."""
+        v = (residual / self.step).clamp(-(2.0**24), 2.0**24).numpy()
+        q = np.zeros(classes.shape, dtype=np.int64)
+        for k in np.unique(classes[classes != NOT_MEASURED]):
+            where = classes == k
+            shift = _shift(int(k))
+            bits = self._table(int(k)).bits() if shift == 0 else np.zeros(ESCAPE + 1)
+            q[where] = choose(v[where], bits)
+        return q
 
     def dequantise(self, q: NDArray[np.int64]) -> torch.Tensor:
         """Residuals, exact multiples of Delta."""
@@ -106,7 +113,7 @@ class UniformCoding:
         self, channel: Channel, q: NDArray[np.int64], k: int
     ) -> tuple[NDArray[np.int64], Symbols]:
         """The numbers of one class: high parts, low bits, escapes. Returns what is certain of them."""
-        shift = max(0, (k - TABLES) // 4 + 1)
+        shift = _shift(k)
         high = q >> shift
         symbols = to_symbols(np.where(np.abs(high) <= REACH, high + REACH, ESCAPE))
         symbols = channel.code(symbols, self._table(k).frequencies())
@@ -124,6 +131,26 @@ class UniformCoding:
 
     def _table(self, k: int) -> Table:
         return self._tables[k if k < TABLES else TABLES - 4 + k % 4]
+
+
+def choose(v: NDArray[np.float64], bits: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rate-distortion optimised quantisation: q with the least (v - q)^2 + LAMBDA bits[q].
+
+    v: numbers in units of Delta. bits: of every symbol of the table. Candidates are the nearest integer, the
+    next one towards zero, and zero. Plain IEEE operations: every machine chooses the same.
+    """
+    nearest = np.sign(v) * np.floor(np.abs(v) + 0.5)
+    smaller = np.sign(v) * np.maximum(np.abs(nearest) - 1, 0)
+    candidates = np.stack([nearest, smaller, np.zeros_like(v)])
+    symbols = np.where(np.abs(candidates) <= REACH, candidates + REACH, ESCAPE).astype(np.int64)
+    cost = (v - candidates) * (v - candidates) + LAMBDA * bits[symbols]
+    best: NDArray[np.int64] = np.take_along_axis(candidates, cost.argmin(0)[None], 0)[0].astype(np.int64)
+    return best
+
+
+def _shift(k: int) -> int:
+    """How many low bits of the numbers of class k are coded as they are."""
+    return max(0, (k - TABLES) // 4 + 1)
 
 
 def _prior(k: int) -> list[int]:

@@ -1,0 +1,102 @@
+"""How many bits a picture will take, and what error it will have, before it is coded.
+
+Both follow the energies of the picture's coefficients in each level's own basis (Haar, colours
+decorrelated), which cost nothing to compute. Per pixel of the picture, with e the squares of a level's
+coefficients:
+
+    bits of the level            2^u b^v,   b = sum log2(1 + e / Delta^2)
+    its squared error            2^u d^v,   d = sum min(e, Delta^2)
+
+u and v: constants by level, fitted to photographs (benchmarks/forecast.py). What a level really took then
+corrects the forecast of that level, and in part that of the finer ones.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.images import pad
+from psc.plan import DEFAULT, step_size
+from psc.transform import Pyramid
+
+LEVELS = len(DEFAULT.levels)
+HALF_OCTAVES = np.arange(-40, 41)
+"""Squared coefficients are counted by these powers of sqrt(2)."""
+SPILL = 0.5
+"""Share of a level's misjudgement (in logarithms) that is expected of finer ones, too."""
+
+Constants = tuple[tuple[float, float], ...]
+"""(u, v) of each level, finest first."""
+BITS: Constants = ((0, 1), (0, 1), (0, 1))
+ERROR: Constants = ((0, 1), (0, 1), (0, 1))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Bits, and the sum of squared errors over all samples of the picture in [-1, 1], by level."""
+
+    bits: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+class Forecast:
+    """picture: (C, H, W) in [-1, 1]."""
+
+    def __init__(self, picture: torch.Tensor) -> None:
+        padded = pad(picture, DEFAULT.block)
+        pyramid = Pyramid(DEFAULT, *padded.shape)
+        self._pixels = padded.shape[1] * padded.shape[2]
+        truth = pyramid.decompose(padded[None])
+        self._counts = [_count(w.to_basis(f)) for w, f in zip(pyramid.levels, truth, strict=True)]
+        self._misjudged = Outcome(np.full(LEVELS, np.nan), np.full(LEVELS, np.nan))
+
+    def outcome(self, index: int) -> Outcome:
+        """What the picture will take and lose with this step index, by all that is known."""
+        first = self._first(index)
+        return Outcome(
+            first.bits * 2.0 ** _spread(self._misjudged.bits),
+            first.error * 2.0 ** _spread(self._misjudged.error),
+        )
+
+    def observe(self, index: int, level: int, bits: float, error: float) -> None:
+        """A level, coded with this step index, took so many bits and left such an error."""
+        first = self._first(index)
+        self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
+        self._misjudged.error[level] = _log_ratio(error, first.error[level])
+
+    def _first(self, index: int) -> Outcome:
+        """The forecast before anything was coded."""
+        square = step_size(index) ** 2
+        energy = 2.0 ** (HALF_OCTAVES / 2 + 0.25)
+        b = np.array([c @ np.log2(1 + energy / square) for c in self._counts]) / self._pixels
+        d = np.array([c @ np.minimum(energy, square) for c in self._counts]) / self._pixels
+        return Outcome(self._power(b, BITS), self._power(d, ERROR))
+
+    def _power(
+        self, x: NDArray[np.float64], constants: tuple[tuple[float, float], ...]
+    ) -> NDArray[np.float64]:
+        u, v = np.array(constants).T
+        power: NDArray[np.float64] = self._pixels * 2.0**u * np.maximum(x, 1e-9) ** v
+        return power
+
+
+def _count(f: torch.Tensor) -> NDArray[np.float64]:
+    """How many squares of coefficients fall into each half octave."""
+    octaves = torch.log2((f * f).clamp(min=1e-30)).mul(2).floor().clamp(-40, 40).long() + 40
+    return torch.bincount(octaves.flatten(), minlength=len(HALF_OCTAVES)).double().numpy()
+
+
+def _log_ratio(found: float, expected: float) -> float:
+    return math.log2(max(found, 1e-6) / max(expected, 1e-6))
+
+
+def _spread(misjudged: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is known of each level; where nothing is, SPILL of the next coarser one's."""
+    out = np.zeros(LEVELS)
+    for level in reversed(range(LEVELS)):
+        coarser = out[level + 1] if level + 1 < LEVELS else 0.0
+        out[level] = SPILL * coarser if np.isnan(misjudged[level]) else misjudged[level]
+    return out

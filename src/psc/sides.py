@@ -1,0 +1,132 @@
+"""The two sides of a session: an encoder's, from a picture and settings; a decoder's, from a file."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, seal, seal_cut, unpack
+from psc.bitstream.rangecoder import Channel, Reader, Writer
+from psc.errors import PscError
+from psc.images import pad, padded_size
+from psc.plan import Plan, Settings
+from psc.prior import Prior
+from psc.session import Progress, Session
+
+MAX_STATE_BYTES = 16 * 2**30
+"""Pictures whose particles and rows would need more are refused, before anything is allocated."""
+WHOLE_WINDOW_PIXELS = 256 * 256
+
+Report = Callable[[Progress], None]
+
+
+def silent(_: object) -> None:
+    """Report to nobody."""
+
+
+class Encoder:
+    """An encoder's side: the header without the body's length, the writer, and the session that writes."""
+
+    def __init__(self, header: Header, writer: Writer, session: Session) -> None:
+        self.header, self.writer, self.session = header, writer, session
+        self._calls = 0
+
+    def step(self) -> None:
+        """The next round."""
+        self._calls = self.writer.calls
+        self.session.step()
+
+    def file(self) -> bytes:
+        """The file of all rounds so far."""
+        return seal(self._done(), self.writer.finish())
+
+    def cut(self, size: int) -> bytes:
+        """The file cut to ``size`` bytes, within the last round; the session takes its decoder's state."""
+        data = seal_cut(self._done(), self.writer.finish(), size)
+        self.session.step_again(self.writer.reread(unpack(data)[1], self._calls))
+        return data
+
+    def _done(self) -> Header:
+        return replace(self.header, rounds=self.session.rounds)
+
+
+def encoder(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> Encoder:
+    """The side that has the picture (C, H, W) in [-1, 1]; nothing is coded yet."""
+    header, writer = new_header(picture, chosen, prior), Writer()
+    return Encoder(header, writer, open_session(header, prior, writer, progress, picture))
+
+
+def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
+    """What a file of the picture (C, H, W) begins with; the body's length is not known yet."""
+    channels, height, width = picture.shape
+    if max(height, width) > MAX_SIDE:
+        raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
+    return Header(
+        width,
+        height,
+        channels == 1,
+        chosen.plan,
+        chosen.rounds,
+        chosen.step_index,
+        chosen.seed,
+        prior.fingerprint[:FINGERPRINT_BYTES],
+        prior.exact,
+    )
+
+
+def decoder(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
+    """A file's header, a decoder's session that has read nothing yet, and what is wrong with the body."""
+    header, reader, note = open_body(data, prior, allow_partial)
+    return header, open_session(header, prior, reader, progress, None), note
+
+
+def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, Reader, str]:
+    """The same without a session."""
+    header, body = unpack(data)
+    if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
+        raise PscError(
+            f"the file was made with the prior {header.fingerprint.hex()}, this one is "
+            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names"
+        )
+    note = header.defect(body)
+    if note and not allow_partial:
+        raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
+    return header, Reader(body[: header.body_length], header.cut or len(body) < header.body_length), note
+
+
+def open_session(
+    header: Header, prior: Prior, channel: Channel, progress: Report, picture: torch.Tensor | None
+) -> Session:
+    """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
+    plan = header.plan
+    channels = 1 if header.grey else 3
+    block = plan.block
+    size = padded_size(header.height, header.width, block)
+    _check_size(plan, header.rounds, channels, *size)
+    return Session(
+        plan,
+        prior,
+        channel,
+        step_index=header.step_index,
+        seed=header.seed,
+        shape=(channels, *size),
+        picture=None if picture is None else pad(picture, block),
+        progress=progress,
+    )
+
+
+def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int) -> None:
+    """Refuse what would not fit into memory, before anything is allocated."""
+    if plan.levels[0].window == 0 and height * width > WHOLE_WINDOW_PIXELS:
+        raise PscError(
+            f"one window as large as the picture (preset paper) is limited to {WHOLE_WINDOW_PIXELS} pixels, "
+            f"this picture has {height * width} with padding: rows of H would be as long as the picture; use "
+            "the default preset"
+        )
+    rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[:rounds])
+    needed = 4 * channels * height * width * (plan.samples + rows)
+    if needed > MAX_STATE_BYTES:
+        raise PscError(
+            f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit "
+            f"is {MAX_STATE_BYTES / 2**30:.0f} GiB: scale the picture down or cut it into parts"
+        )
