@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, crc16, unpack
-from psc.bitstream.rangecoder import Channel, Reader, Writer
+from psc.bitstream.rangecoder import BodyError, Channel, Reader, Writer
 from psc.errors import PscError
 from psc.images import ImageLike, pad, padded_size, to_image, to_tensor
 from psc.plan import Plan, Settings, settings
@@ -18,6 +18,8 @@ from psc.session import Progress, Session, StateMismatchError
 MAX_STATE_BYTES = 16 * 2**30
 """Pictures whose particles and rows would need more are refused, before anything is allocated."""
 WHOLE_WINDOW_PIXELS = 256 * 256
+
+PARTIAL = "--allow-partial (allow_partial=True) decodes what is certain"
 
 Report = Callable[[Progress], None]
 
@@ -150,9 +152,9 @@ def decode_details(
     header, session, note = reopen(data, prior or load_prior(), allow_partial, progress)
     try:
         session.run(header.rounds)
-    except PscError as error:
-        if not (allow_partial and (note or isinstance(error, StateMismatchError))):
-            raise
+    except (StateMismatchError, BodyError) as error:
+        if not allow_partial:
+            raise type(error)(f"{error}; {PARTIAL}") from error
         note = note or str(error)
     return _restored(session, restoration, header.height, header.width, note)
 
@@ -163,11 +165,12 @@ def reopen(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> 
     if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
         raise PscError(
             f"the file was made with the prior {header.fingerprint.hex()}, this one is "
-            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names"
+            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names "
+            "(--prior)"
         )
     note = header.defect(body)
     if note and not allow_partial:
-        raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
+        raise PscError(f"{note}; {PARTIAL}")
     reader = Reader(body[: header.body_length], cut=len(body) < header.body_length)
     return header, open_session(header, prior, reader, progress, None), note
 
@@ -178,6 +181,11 @@ def open_session(
     """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
     plan = header.plan
     channels = 1 if header.grey else 3
+    if prior.channels not in (3, channels):
+        raise PscError(
+            f"the prior {prior.name} models {prior.channels} channels; a picture of {channels} needs one of "
+            f"{' or '.join(map(str, sorted({3, channels})))}"
+        )
     block = plan.block
     size = padded_size(header.height, header.width, block)
     _check_size(plan, header.rounds, channels, *size)
