@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import psc
 from tests import models
@@ -88,7 +89,9 @@ def test_flow_matching_is_the_librarys(tmp_path: Path) -> None:
     """One Euler step of the library to noise level 0 is its x0."""
     folder = models.stable_diffusion_3(tmp_path / "m")
     pipe = diffusers.StableDiffusion3Pipeline.from_pretrained(folder, text_encoder_3=None, tokenizer_3=None)
-    text, _, pooled, _ = pipe.encode_prompt("a house", None, None, do_classifier_free_guidance=False)
+    text, _, pooled, _ = pipe.encode_prompt(
+        "a house", None, None, do_classifier_free_guidance=False, max_sequence_length=16
+    )
     prior: Any = psc.load_prior(str(folder))
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=1.0)
     for level in (0.05, 1.0, 12.0):
@@ -246,8 +249,9 @@ def test_weights_in_the_folder_itself_and_in_bin_files(tmp_path: Path) -> None:
         ({"model_index.json": "{"}, "cannot read"),
         ({"model_index.json": None}, "neither model_index.json nor config.json"),
         ({"unet/config.json": None}, "cannot read .* complete"),
-        ({"unet/diffusion_pytorch_model.safetensors": None}, "cannot load the model"),
+        ({"unet/diffusion_pytorch_model.safetensors": None}, "holds no weights"),
         ({"unet/diffusion_pytorch_model.safetensors": "damaged"}, "cannot load the model"),
+        ({"unet/config.json": {"_class_name": "UNet2DModel"}}, "cannot load the model"),
     ],
 )  # fmt: skip
 def test_folders_that_are_no_priors(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
@@ -258,6 +262,17 @@ def test_folders_that_are_no_priors(change: dict[str, Any], reason: str, tmp_pat
         else:
             (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(psc.PscError, match=reason):
+        psc.load_prior(str(folder))
+
+
+def test_missing_weights_are_not_made_up(tmp_path: Path) -> None:
+    """The library would fill them with random numbers."""
+    folder = models.ddpm(tmp_path / "m")
+    file = folder / "unet/diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    del weights["conv_in.bias"]
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(psc.PscError, match=r"not complete: 1 tensors are missing|cannot load the model"):
         psc.load_prior(str(folder))
 
 

@@ -39,10 +39,11 @@ def stable_diffusion_xl(pipeline: Any, caption: str, device: torch.device) -> Pr
 
 
 def stable_diffusion_3(pipeline: Any, caption: str, device: torch.device) -> Predict:
-    """Stable Diffusion 3: two CLIP encoders and, where the folder has it, T5."""
+    """Stable Diffusion 3: two CLIP encoders and, where the folder has it, T5 with as many words as they."""
     text, _, pooled, _ = pipeline.encode_prompt(
-        caption, caption, caption, device=device, do_classifier_free_guidance=False
-    )
+        caption, caption, caption, device=device, do_classifier_free_guidance=False,
+        max_sequence_length=pipeline.tokenizer_max_length,
+    )  # fmt: skip
     return _network(pipeline.transformer, encoder_hidden_states=text, pooled_projections=pooled)
 
 

@@ -8,30 +8,21 @@ noise schedule) comes from the model card of that file name, or from a JSON file
 """
 
 import json
-import pickle
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from psc.errors import PscError
 from psc.prior.adm import Adm, Architecture
-from psc.prior.diffusion import DiffusionPrior, fingerprint
+from psc.prior.diffusion import DiffusionPrior
 from psc.prior.parametrisation import Discrete, Predict, cosine_schedule, linear_schedule
+from psc.prior.weights import fingerprint, inventory, tensors
 
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
 STEPS = 1000
-REFUSED = (
-    "{path} is refused: it is not a file of plain tensors. It is damaged, or a pickled program object (as "
-    "EDM's .pkl files are), and loading that executes whatever code it holds. Use weights without code: the "
-    "same model as a diffusers folder or in safetensors, or an OpenAI checkpoint of tensors (.pt); `psc "
-    "priors` lists models that are known to work"
-)
 
 
 def load_checkpoint(
@@ -49,10 +40,10 @@ def load_checkpoint(
         architecture = Architecture(**fields)
     except (KeyError, TypeError) as error:
         raise PscError(f"the description of {path} does not fit: {error}; see docs/priors.md") from error
-    network = _network(architecture, read_tensors(path), path)
-    identity = fingerprint(
-        network.state_dict(), {"family": "adm", "schedule": schedule, "half": half, **vars(architecture)}
-    )
+    weights = dict(tensors(path))
+    network = _network(architecture, weights, path)
+    about = {"family": "adm", "half": half, "schedule": schedule, **vars(architecture)}
+    identity = fingerprint(inventory(weights.items()), about)
     network = (network.halve() if half else network).to(device).eval().requires_grad_(False)
 
     def bind(condition: str) -> Predict:
@@ -103,30 +94,13 @@ def _beside(path: Path) -> dict[str, Any]:
     return about
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors by name in a .pt or .safetensors file; no code of the file is ever executed."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle's version
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise PscError(REFUSED.format(path=path)) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
-        raise PscError(f"cannot read the weights in {path}: {' '.join(str(error).split())[:200]}") from error
-    if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
-        raise PscError(f"{path} holds something else than tensors by name, which is all that can be loaded")
-    return tensors
-
-
-def _network(about: Architecture, tensors: dict[str, torch.Tensor], path: Path) -> Adm:
+def _network(about: Architecture, weights: dict[str, torch.Tensor], path: Path) -> Adm:
     with torch.device("meta"):
         network = Adm(about)
     expected = network.state_dict()
-    wrong = [n for n in expected if n not in tensors or tensors[n].shape != expected[n].shape]
-    wrong += [n for n in tensors if n not in expected]
+    wrong = [n for n in expected if n not in weights or weights[n].shape != expected[n].shape]
+    wrong += [n for n in weights if n not in expected]
     if wrong:
         raise PscError(f"the weights in {path} are not of the architecture described: {wrong[0]} differs")
-    network.load_state_dict({n: t.float() for n, t in tensors.items()}, assign=True)
+    network.load_state_dict({n: t.float() for n, t in weights.items()}, assign=True)
     return network

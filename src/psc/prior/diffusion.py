@@ -7,10 +7,10 @@ with such a prior can promise, and how an adapter is written.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import torch
 
@@ -83,13 +83,3 @@ def reproducible(device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(precision)
-
-
-def fingerprint(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> bytes:
-    """SHA-256 of a model: its weights by name, and whatever else determines its numbers, as JSON."""
-    digest = hashlib.sha256(b"psc diffusion prior 1" + json.dumps(about, sort_keys=True).encode())
-    for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
-        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.flatten().view(torch.uint8).numpy().data)
-    return digest.digest()

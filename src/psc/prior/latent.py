@@ -13,9 +13,10 @@ import torch
 
 from psc.errors import PscError
 from psc.prior.captions import stable_diffusion, stable_diffusion_3, stable_diffusion_xl
-from psc.prior.diffusion import DiffusionPrior, fingerprint, reproducible
-from psc.prior.library import configuration, discrete, needed, quiet, variant
+from psc.prior.diffusion import DiffusionPrior, reproducible
+from psc.prior.library import configuration, discrete, needed, quiet
 from psc.prior.parametrisation import Flow, Parametrisation, Predict
+from psc.prior.weights import Inventory, component, fingerprint, variant
 
 FAMILIES = {
     "StableDiffusionPipeline": ("unet", stable_diffusion),
@@ -60,12 +61,13 @@ def _units(autoencoder: Any) -> tuple[float, float]:
 def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: bool) -> LatentPrior:
     """The prior in the folder of a pipeline of class ``kind``. half: the denoising network in float16."""
     component, caption = FAMILIES[kind]
-    pipeline = _pipeline(folder, kind, component)
+    precision = variant(folder / component)
+    pipeline = _pipeline(folder, kind, precision)
     network, autoencoder = getattr(pipeline, component), pipeline.vae
     if network.config.in_channels != autoencoder.config.latent_channels:
         raise PscError(f"the network in {folder} takes more than a latent (inpainting, editing): not a prior")
     parametrisation, schedule = _parametrisation(folder)
-    identity = _identity(pipeline, folder, {"family": kind, "scheduler": schedule, "half": half})
+    identity = _identity(pipeline, folder, {"family": kind, "scheduler": schedule, "half": half}, precision)
     pipeline.to(device)
     if half:
         network.half()
@@ -89,14 +91,14 @@ def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: 
     )
 
 
-def _pipeline(folder: Path, kind: str, component: str) -> Any:
+def _pipeline(folder: Path, kind: str, precision: str | None) -> Any:
     """The pipeline without the components that are of no use or not there."""
     index = configuration(folder / "model_index.json")
     parts = [part for part, value in index.items() if isinstance(value, list)]
     absent = {part: None for part in parts if part in UNUSED or not (folder / part).is_dir()}
     with quiet():
         return getattr(needed("diffusers"), kind).from_pretrained(
-            folder, local_files_only=True, variant=variant(folder / component), **absent
+            folder, local_files_only=True, variant=precision, **absent
         )
 
 
@@ -108,17 +110,16 @@ def _parametrisation(folder: Path) -> tuple[Parametrisation, dict[str, Any]]:
     return discrete(config, folder)
 
 
-def _identity(pipeline: Any, folder: Path, about: dict[str, Any]) -> bytes:
+def _identity(pipeline: Any, folder: Path, about: dict[str, Any], kind: str | None) -> bytes:
     """The fingerprint of all networks, their configurations and the tokenizers' words."""
-    tensors: dict[str, torch.Tensor] = {}
-    about = dict(about)
-    for part, module in pipeline.components.items():
-        if isinstance(module, torch.nn.Module):
-            about[part] = configuration(folder / part / "config.json")
-            tensors |= {f"{part}.{name}": value for name, value in module.state_dict().items()}
-        elif part.startswith("tokenizer") and module is not None:
-            about[part] = module.get_vocab()
-    return fingerprint(tensors, about)
+    found: Inventory = {}
+    for part, it in pipeline.components.items():
+        if isinstance(it, torch.nn.Module):
+            about = about | {part: configuration(folder / part / "config.json")}
+            found |= {f"{part}.{n}": what for n, what in component(folder / part, kind, it).items()}
+        elif part.startswith("tokenizer") and it is not None:
+            about = about | {part: it.get_vocab()}
+    return fingerprint(found, about)
 
 
 def _multiple(network: Any) -> int:

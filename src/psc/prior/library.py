@@ -73,10 +73,3 @@ def discrete(config: dict[str, Any], folder: Path) -> tuple[Discrete, dict[str, 
 def part(folder: Path, name: str) -> Path:
     """Where a pipeline's folder keeps a component: in a folder of that name, or itself."""
     return folder / name if (folder / name).is_dir() else folder
-
-
-def variant(folder: Path) -> str | None:
-    """diffusers' name for the kind of weights in a folder: "fp16" if there are no others."""
-    names = {path.name for path in folder.glob("diffusion_pytorch_model*")}
-    half = any(".fp16." in name for name in names)
-    return "fp16" if half and not any(".fp16" not in n and ".non_ema" not in n for n in names) else None

@@ -10,8 +10,9 @@ import torch
 
 from psc.errors import PscError
 from psc.prior.cards import Card, cards
-from psc.prior.checkpoint import REFUSED, load_checkpoint
+from psc.prior.checkpoint import load_checkpoint
 from psc.prior.protocol import Prior
+from psc.prior.weights import REFUSED
 
 CHECKPOINTS = (".pt", ".pth", ".safetensors")
 HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?")
@@ -91,8 +92,9 @@ def _open_folder(folder: Path, name: str, device: torch.device, half: bool) -> P
             return load_latent(folder, kind, name, device, half)
         if network == "UNet2DModel":
             return load_pixel(folder, name, device, half)
-    except (OSError, ValueError) as error:  # the library's words for a file that is missing or damaged
-        raise PscError(f"cannot load the model in {folder}: {' '.join(str(error).split())}") from error
+    except (ImportError, OSError, RuntimeError, ValueError) as error:  # what the libraries raise
+        reason = " ".join(str(error).split())[:300]
+        raise PscError(f"cannot load the model in {folder}: {reason}") from error
     raise PscError(
         f"{folder} holds a model of class {kind or network or 'unknown'}; expected UNet2DModel with a "
         f"scheduler (DDPMPipeline, DDIMPipeline, ...) or one of {', '.join(FAMILIES)}"

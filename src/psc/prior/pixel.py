@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from psc.errors import PscError
-from psc.prior.diffusion import DiffusionPrior, fingerprint
-from psc.prior.library import configuration, discrete, needed, part, quiet, variant
+from psc.prior.diffusion import DiffusionPrior
+from psc.prior.library import configuration, discrete, needed, part, quiet
+from psc.prior.weights import component, fingerprint, variant
 
 
 def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> DiffusionPrior:
@@ -19,12 +20,11 @@ def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> Dif
         )
     schedule = configuration(part(folder, "scheduler") / "scheduler_config.json")
     parametrisation, chosen = discrete(schedule, folder)
+    kind = variant(where)
     with quiet():
-        network = needed("diffusers").UNet2DModel.from_pretrained(
-            where, local_files_only=True, variant=variant(where)
-        )
-    about = {"family": "diffusers", "unet": config, "scheduler": chosen, "half": half}
-    identity = fingerprint(network.state_dict(), about)
+        network = needed("diffusers").UNet2DModel.from_pretrained(where, local_files_only=True, variant=kind)
+    about = {"family": "diffusers", "half": half, "unet": config, "scheduler": chosen}
+    identity = fingerprint(component(where, kind, network), about)
     network = (network.half() if half else network).to(device).eval().requires_grad_(False)
 
     def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:
