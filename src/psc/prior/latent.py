@@ -97,9 +97,13 @@ def _pipeline(folder: Path, kind: str, precision: str | None) -> Any:
     parts = [part for part, value in index.items() if isinstance(value, list)]
     absent = {part: None for part in parts if part in UNUSED or not (folder / part).is_dir()}
     with quiet():
-        return getattr(needed("diffusers"), kind).from_pretrained(
+        pipeline = getattr(needed("diffusers"), kind).from_pretrained(
             folder, local_files_only=True, variant=precision, **absent
         )
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.float()  # the libraries disagree on what half-precision files are loaded as
+    return pipeline
 
 
 def _parametrisation(folder: Path) -> tuple[Parametrisation, dict[str, Any]]:

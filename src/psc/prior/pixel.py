@@ -25,7 +25,7 @@ def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> Dif
         network = needed("diffusers").UNet2DModel.from_pretrained(where, local_files_only=True, variant=kind)
     about = {"family": "diffusers", "half": half, "unet": config, "scheduler": chosen}
     identity = fingerprint(component(where, kind, network), about)
-    network = (network.half() if half else network).to(device).eval().requires_grad_(False)
+    network = (network.half() if half else network.float()).to(device).eval().requires_grad_(False)
 
     def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:
         out: torch.Tensor = network(x_t.to(network.dtype), t).sample
