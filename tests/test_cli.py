@@ -24,12 +24,12 @@ ROUNDS = psc.settings(5).rounds
 CONSOLE_SCRIPT = str(Path(sys.executable).with_name("psc"))
 WITH_SMALL_PRIOR = """
 from psc import cli, prior
-prior.load_prior = lambda device: prior.HaarGaussian(detail=(0.2, 0.5))
+prior.load_prior = lambda name, **how: prior.HaarGaussian(detail=(0.2, 0.5))
 cli.main()
 """
 
 
-def small_prior(device: str = "cpu") -> prior.Prior:
+def small_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> prior.Prior:
     return prior.HaarGaussian(detail=(0.2, 0.5))
 
 
@@ -378,7 +378,7 @@ def test_a_damaged_file(psc: Psc, folder: Path, encoded: bytes) -> None:
 
 
 def test_a_file_of_another_prior(psc: Psc, folder: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(prior, "load_prior", lambda device: prior.HaarGaussian(low=1))
+    monkeypatch.setattr(prior, "load_prior", lambda name, **how: prior.HaarGaussian(low=1))
     assert_fails(psc("decode", folder / "b.psc"), "made with the prior")
 
 

@@ -1,4 +1,4 @@
-"""The command ``psc``: encode, decode, info, truncate, verify.
+"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -15,7 +15,7 @@ import typer
 from tqdm import tqdm
 
 import psc
-from psc import files
+from psc import cli_priors, files
 from psc.errors import PscError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_priors.app, name="priors")
 
 
 class Preset(StrEnum):
@@ -63,6 +64,10 @@ PresetName = Annotated[Preset, typer.Option(help="paper: the published scheme, u
 Seed = Annotated[int, typer.Option(min=0, help="Of the noise; stored in the file.")]
 How = Annotated[Restore, typer.Option(help="mean: least error; sample: sharper; preview: fastest.")]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Decode what is certain of a damaged file.")]
+Model = Annotated[
+    str, typer.Option("--prior", metavar="NAME|PATH", help="The diffusion model: see `psc priors`.")
+]
+Half = Annotated[bool, typer.Option("--half", help="Evaluate a float model in float16.")]
 Device = Annotated[str, typer.Option(help="Where PyTorch evaluates the model: cpu, cuda, ...")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line on stderr after every round.")]
@@ -105,6 +110,8 @@ def encode(
     target_psnr: TargetPsnr = None,
     preset: PresetName = Preset.default,
     seed: Seed = 0,
+    model_name: Model = "embedded",
+    half: Half = False,
     device: Device = "cpu",
     force: Force = False,
     verbose: Verbose = False,
@@ -117,7 +124,7 @@ def encode(
         from psc import codec, prior
 
         image = files.read_picture(source)
-        model = prior.load_prior(device=device)
+        model = prior.load_prior(model_name, device=device, half=half)
         with Meter("encode", quiet, verbose) as meter:
             data = codec.encode(
                 image,
@@ -143,6 +150,8 @@ def decode(
     target: Out = None,
     restore: How = Restore.mean,
     allow_partial: Partial = False,
+    model_name: Model = "embedded",
+    half: Half = False,
     device: Device = "cpu",
     force: Force = False,
     verbose: Verbose = False,
@@ -157,7 +166,7 @@ def decode(
         picture_format = files.picture_format(target, header["mode"], (header["width"], header["height"]))
         from psc import codec, prior
 
-        model = prior.load_prior(device=device)
+        model = prior.load_prior(model_name, device=device, half=half)
         with Meter("decode", quiet, verbose) as meter:
             found = codec.decode_details(
                 data, restoration=restore.value, allow_partial=allow_partial, prior=model, progress=meter
@@ -179,6 +188,8 @@ def truncate(
     size: Annotated[int | None, typer.Option(min=1, help="At most this many bytes.")] = None,
     bpp: Annotated[float | None, typer.Option(min=0, help="At most this many bits per pixel.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="This many whole rounds (is decoded).")] = None,
+    model_name: Model = "embedded",
+    half: Half = False,
     device: Device = "cpu",
     force: Force = False,
     quiet: Quiet = False,
@@ -192,7 +203,7 @@ def truncate(
         from psc import prior, truncation
 
         if rounds is not None:
-            model = prior.load_prior(device=device)
+            model = prior.load_prior(model_name, device=device, half=half)
             with Meter("truncate", quiet, False) as meter:
                 shorter = truncation.keep_rounds(data, rounds, prior=model, progress=meter)
         else:
@@ -216,6 +227,8 @@ def info(source: File, as_json: Annotated[bool, typer.Option("--json", help="As 
 @app.command()
 def verify(
     source: File,
+    model_name: Model = "embedded",
+    half: Half = False,
     device: Device = "cpu",
     quiet: Quiet = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -237,7 +250,7 @@ def verify(
             if not (quiet or as_json):
                 typer.echo(line(now))
 
-        model = prior.load_prior(device=device)
+        model = prior.load_prior(model_name, device=device, half=half)
         with Meter("verify", quiet, False) as meter:
             found = verification.verify(data, prior=model, report=show, progress=meter)
         if as_json:

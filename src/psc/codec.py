@@ -8,13 +8,14 @@ import torch
 from PIL import Image
 
 from psc import rate
+from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
 from psc.images import ImageLike, to_image, to_tensor
 from psc.plan import Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, restore
 from psc.session import Session, StateMismatchError
-from psc.sides import Report, decoder, encoder, silent
+from psc.sides import PARTIAL, Report, decoder, encoder, silent
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,9 @@ def decode_details(
     header, session, note = decoder(data, prior or load_prior(), allow_partial, progress)
     try:
         session.run(header.rounds)
-    except PscError as error:
-        if not (allow_partial and (note or isinstance(error, StateMismatchError))):
-            raise
+    except (StateMismatchError, BodyError) as error:
+        if not allow_partial:
+            raise type(error)(f"{error}; {PARTIAL}") from error
         note = note or str(error)
     return _restored(session, restoration, header.height, header.width, note)
 

@@ -32,7 +32,8 @@ CARRIED_LOWEST = 42
 """Noise level that carried-over particles restart from at least: sigma = 0.12."""
 FINER_LOWEST = 74
 """The same for particles that come from a coarser level: sigma = 2.07."""
-DIGEST_BITS = 4
+DIGEST_BITS, FLOAT_DIGEST_BITS = 4, 8
+"""Of a round's digest in the file. More for a prior that is not exact: there, states do part."""
 VALUE_LIMIT = 2048.0
 """No picture has larger coefficients; a crafted file shall not leave the range of exact sums."""
 
@@ -103,7 +104,7 @@ class Session:
 
     @property
     def digest(self) -> int:
-        """CRC-32 of all rounds so far (directions, classes, numbers); the file has DIGEST_BITS of it."""
+        """CRC-32 of all rounds so far (directions, classes, numbers); the file has some bits of it."""
         return self._digest
 
     def run(self, rounds: int) -> None:
@@ -206,10 +207,12 @@ class Session:
         self._digest = proposal.digest(self._digest)
         for numbers in (classes.astype("<i1"), q.astype("<i4")):
             self._digest = zlib.crc32(numbers.tobytes(), self._digest)
-        own = self._digest % 2**DIGEST_BITS
-        found = self._channel.code(np.array([own], dtype=np.int32), uniform(2**DIGEST_BITS))
+        bits = DIGEST_BITS if self.prior.exact else FLOAT_DIGEST_BITS
+        own = self._digest % 2**bits
+        found = self._channel.code(np.array([own], dtype=np.int32), uniform(2**bits))
         if len(found) and found[0] != own:
             raise StateMismatchError(
                 f"round {self.rounds + 1}: the state here is not the encoder's, so the rest cannot be read"
+                + ("" if self.prior.exact else " (the prior is not exact: docs/priors.md)")
             )
         return len(found) > 0

@@ -17,6 +17,8 @@ MAX_STATE_BYTES = 16 * 2**30
 """Pictures whose particles and rows would need more are refused, before anything is allocated."""
 WHOLE_WINDOW_PIXELS = 256 * 256
 
+PARTIAL = "--allow-partial (allow_partial=True) decodes what is certain"
+
 Report = Callable[[Progress], None]
 
 
@@ -86,11 +88,12 @@ def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, R
     if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
         raise PscError(
             f"the file was made with the prior {header.fingerprint.hex()}, this one is "
-            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names"
+            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names "
+            "(--prior)"
         )
     note = header.defect(body)
     if note and not allow_partial:
-        raise PscError(f"{note}; --allow-partial (allow_partial=True) decodes what is certain")
+        raise PscError(f"{note}; {PARTIAL}")
     return header, Reader(body[: header.body_length], header.cut or len(body) < header.body_length), note
 
 
@@ -100,6 +103,11 @@ def open_session(
     """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
     plan = header.plan
     channels = 1 if header.grey else 3
+    if prior.channels not in (3, channels):
+        raise PscError(
+            f"the prior {prior.name} models {prior.channels} channels; a picture of {channels} needs one of "
+            f"{' or '.join(map(str, sorted({3, channels})))}"
+        )
     block = plan.block
     size = padded_size(header.height, header.width, block)
     _check_size(plan, header.rounds, channels, *size)

@@ -22,6 +22,10 @@ Symbols = NDArray[np.int32]
 Frequencies = NDArray[np.int64]
 
 
+class BodyError(PscError):
+    """A body that no encoder writes, as far as this decoder's models go."""
+
+
 class Channel(Protocol):
     """Where symbols go to (a writer) or come from (a reader): both sides run the same code."""
 
@@ -130,7 +134,9 @@ class Reader:
         try:
             found: Symbols = self._low.decode(model, count)
         except AssertionError as error:
-            raise PscError("the file's body is damaged: no encoder writes these bytes") from error
+            raise BodyError(
+                "no encoder writes these bytes: the body is damaged, or the state here is not the encoder's"
+            ) from error
         return found
 
     def _certain(self, count: int, model: constriction.stream.model.Categorical) -> Symbols:

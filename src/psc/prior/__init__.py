@@ -7,10 +7,19 @@ from psc.prior.protocol import Prior
 __all__ = ["HaarGaussian", "Prior", "load_embedded", "load_prior"]
 
 
-def load_prior(name: str = "embedded", *, device: str = "cpu") -> Prior:
-    """The prior called ``name``: ``embedded`` (RGB photographs, ships inside the package)."""
+def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> Prior:
+    """The prior called ``name``, on a device of PyTorch ("cpu", "cuda", ...).
+
+    name: ``embedded`` (RGB photographs, ships inside the package), the name of another model card (``psc
+    priors`` lists them), a checkpoint's file or a model's folder, or the id of a model on the Hugging Face
+    hub (owner/name or owner/name@revision). Nothing is downloaded here. half: its network in float16.
+    Raises PscError for a model that is not there, with the command that fetches it.
+    """
     from psc.errors import PscError
+    from psc.prior.loading import load_diffusion
 
     if name != "embedded":
-        raise PscError(f"unknown prior {name!r}; this version knows: embedded")
+        return load_diffusion(name, device, half)
+    if half:
+        raise PscError("the embedded prior is made of integers: it has no half precision")
     return load_embedded(device)

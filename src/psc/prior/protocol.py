@@ -8,10 +8,11 @@ import torch
 class Prior(Protocol):
     """A denoiser in the variance-exploding parametrisation of EDM (Karras et al., 2022, section 2).
 
-    channels: of the pictures it models. multiple: heights and widths must be multiples of it.
-    sigma_min, sigma_max: the noise levels it was trained on. native_size: the side in pixels of its
-    training pictures. fingerprint: SHA-256 digest (32 bytes) of whatever determines its output; a file
-    names its prior by it. exact: whether denoise gives the same bits on every machine.
+    channels: of the pictures it models: 3 for RGB; for a model of latents the latents' (4 for Stable
+    Diffusion), and sizes and noise levels are then the latents', too. multiple: heights and widths must be
+    multiples of it. sigma_min, sigma_max: the noise levels it was trained on. native_size: the side of its
+    training pictures (0: unknown). fingerprint: SHA-256 digest (32 bytes) of whatever determines its output;
+    a file names its prior by it. exact: whether denoise gives the same bits on every machine.
     """
 
     channels: int
@@ -28,7 +29,8 @@ class Prior(Protocol):
         """E[x0 | x0 + sigma n = x] for n standard normal.
 
         x: (B, channels, H, W) float32, pixels in [-1, 1] plus noise; returns the same shape, float32.
-        sigma: one of the sampler's levels (psc.prior.levels). scale: each pixel of x0 is the mean of a
+        sigma: one of the sampler's levels (psc.prior.levels); a prior that takes others, too, rounds them
+        to its own. scale: each pixel of x0 is the mean of a
         square of so many pixels a side (a prior need not care).
         """
         ...
