@@ -4,7 +4,7 @@ A plan is a list of rounds. Each round draws posterior samples at one level of t
 number of principal components in every window there. Encoder and decoder follow the same plan.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from psc.errors import PscError
@@ -102,6 +102,9 @@ DEFAULT = Plan(
     fresh_steps=14,
 )  # fmt: skip
 """Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
+
+REHEARSAL = replace(DEFAULT, rounds=tuple(replace(item, steps=2) for item in DEFAULT.rounds), fresh_steps=4)
+"""DEFAULT at a quarter of its cost; for rate control only, no file names it."""
 
 PAPER = Plan(
     levels=(Level(1, 0),),
