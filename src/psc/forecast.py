@@ -67,6 +67,10 @@ class Forecast:
         self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
         self._misjudged.error[level] = _log_ratio(error, first.error[level])
 
+    def scale_error(self, factor: float) -> None:
+        """The error of the whole picture, restored, turned out to be ``factor`` times what was expected."""
+        self._misjudged.error[:] += math.log2(factor)
+
     def _first(self, index: int) -> Outcome:
         """The forecast before anything was coded."""
         square = step_size(index) ** 2

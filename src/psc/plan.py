@@ -96,7 +96,7 @@ DEFAULT = Plan(
     rounds=(
         *_repeat(9, 2, 5, 8), Round(2, FULL_BASIS, 8),
         *_repeat(8, 1, 6, 8), Round(1, FULL_BASIS, 8),
-        Round(0, 10, 8), Round(0, FULL_BASIS, 7),
+        Round(0, 10, 8), Round(0, FULL_BASIS, 5),
     ),
     samples=12,
     fresh_steps=14,

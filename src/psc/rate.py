@@ -22,8 +22,11 @@ from psc.restore import restore
 from psc.session import Progress, Session
 from psc.sides import Encoder, Report, encoder, new_header
 
-COST = 2.5
-"""Network evaluations that a target may cost, in units of one plain encode's."""
+SIZE_COST, PSNR_COST = 2.5, 6.0
+"""Network evaluations, in plain encodes, after which a file that meets the target is good enough.
+
+A size that is exceeded can be cut; a PSNR that is exceeded by too much takes another encode.
+"""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
 RESTARTS, REHEARSALS = 8, 2
@@ -52,6 +55,7 @@ class Size:
 
     size: int
     limit: float
+    cost = SIZE_COST
     aim = 1.05
     accepted = (0.982, 1.15)
 
@@ -78,6 +82,7 @@ class Psnr:
     target: float
     picture: torch.Tensor
     limit = math.inf
+    cost = PSNR_COST
     aim = 10 ** (PSNR_EXCESS / 20)
     accepted = (1.0, 10 ** (PSNR_EXCESS / 10))
 
@@ -179,7 +184,10 @@ class _Attempts:
         if not self._code(side, settings, index):
             self._spent += side.session.nfe
             return None
-        found = self.goal.finish(side, self._expected(index))
+        expected = self._expected(index)
+        found = self.goal.finish(side, expected)
+        if isinstance(self.goal, Psnr):
+            self._forecast.scale_error(expected / found.excess)
         self._spent += side.session.nfe
         self._done[index] = math.log(found.excess)
         if found.excess < self.goal.accepted[0]:
@@ -238,7 +246,7 @@ class _Attempts:
 
     def _affordable(self, index: int) -> bool:
         """Whether another whole encode with this index is within the cost that rate control may have."""
-        return self._spent + _cost(index) <= COST * _cost(index)
+        return self._spent + _cost(index) <= self.goal.cost * _cost(index)
 
     def _expected(self, index: int) -> float:
         return self.goal.expected(self._forecast.outcome(index))
