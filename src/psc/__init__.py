@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from psc.bitstream.container import info
-    from psc.codec import Decoded, decode, decode_details, encode, encode_with, simulate
+    from psc.codec import Decoded, decode, decode_details, encode, encode_with, simulate, variations
     from psc.errors import PscError
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "psc.bitstream.container": ("info",),
-        "psc.codec": ("Decoded", "decode", "decode_details", "encode", "encode_with", "simulate"),
+        "psc.codec": (
+            "Decoded",
+            "decode",
+            "decode_details",
+            "encode",
+            "encode_with",
+            "simulate",
+            "variations",
+        ),
         "psc.errors": ("PscError",),
         "psc.plan": ("Plan", "Settings", "settings"),
         "psc.prior": ("load_prior",),
@@ -50,5 +58,6 @@ __all__ = [
     "load_prior",
     "settings",
     "simulate",
+    "variations",
     "verify",
 ]
