@@ -16,6 +16,7 @@ import torch
 from psc.errors import PscError
 from psc.forecast import Forecast, Outcome
 from psc.images import psnr, to_image
+from psc.journal import Journal
 from psc.plan import BEST_STEP, REHEARSAL, WORST_STEP, Settings, at_step
 from psc.prior import Prior
 from psc.restore import restore
@@ -100,14 +101,22 @@ class Psnr:
         return Found(side.file(), side.session, excess)
 
 
-def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progress: Report) -> Found:
+def to_size(
+    picture: torch.Tensor,
+    size: int,
+    *,
+    seed: int,
+    prior: Prior,
+    progress: Report,
+    journal: Journal | None = None,
+) -> Found:
     """A file of at most ``size`` bytes; PscError if that is too few, or more than the picture can take."""
     header = new_header(picture, at_step(BEST_STEP, seed), prior)
     fixed = len(replace(header, body_length=size).pack())
     if size < fixed + LEAST_ROUND:
         raise PscError(f"{size} bytes came as the target; this picture takes {fixed + LEAST_ROUND} at least")
     goal = Size(size, 8.0 * (size - fixed))
-    found = _search(_Attempts(picture, goal, seed, prior, progress))
+    found = _search(_Attempts(picture, goal, seed, prior, progress, journal))
     if found.excess < goal.accepted[0] and len(found.data) < 0.98 * size:
         raise PscError(
             f"{size} bytes came as the target; the most that this picture takes is {len(found.data)}"
@@ -115,10 +124,18 @@ def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progre
     return found
 
 
-def to_psnr(picture: torch.Tensor, target: float, *, seed: int, prior: Prior, progress: Report) -> Found:
+def to_psnr(
+    picture: torch.Tensor,
+    target: float,
+    *,
+    seed: int,
+    prior: Prior,
+    progress: Report,
+    journal: Journal | None = None,
+) -> Found:
     """A file whose mean restoration has at least ``target`` dB; PscError if no file has."""
     goal = Psnr(target, picture)
-    found = _search(_Attempts(picture, goal, seed, prior, progress))
+    found = _search(_Attempts(picture, goal, seed, prior, progress, journal))
     if found.excess < 1:
         best = target + 10 * math.log10(found.excess)
         raise PscError(f"{target:g} dB came as the target; the most that this picture reaches is {best:.2f}")
@@ -148,12 +165,18 @@ class _Attempts:
     """Attempts at one goal: the forecast, the costs and the step indices that are left are common to them."""
 
     def __init__(
-        self, picture: torch.Tensor, goal: Size | Psnr, seed: int, prior: Prior, progress: Report
+        self,
+        picture: torch.Tensor,
+        goal: Size | Psnr,
+        seed: int,
+        prior: Prior,
+        progress: Report,
+        journal: Journal | None,
     ) -> None:
         self.goal = goal
-        self._picture, self._seed, self._prior = picture, seed, prior
+        self._picture, self._seed, self._prior, self._journal = picture, seed, prior, journal
         self._progress, self._forecast = progress, Forecast(picture)
-        self._spent, self._restarts = 0.0, 0
+        self._spent, self._planned, self._total, self._restarts = 0.0, 0, 0.0, 0
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
         self._done: dict[int, float] = {}
 
@@ -168,7 +191,7 @@ class _Attempts:
             while True:
                 index = self._index()
                 settings = Settings(REHEARSAL, len(REHEARSAL.rounds), index, self._seed)
-                side = encoder(self._picture, settings, self._prior, self._report)
+                side = self._side(settings)
                 ended = self._code(side, settings, index)
                 self._spent += side.session.nfe
                 if ended:
@@ -180,7 +203,7 @@ class _Attempts:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
         index = self._index()
         settings = at_step(index, self._seed)
-        side = encoder(self._picture, settings, self._prior, self._report)
+        side = self._side(settings)
         if not self._code(side, settings, index):
             self._spent += side.session.nfe
             return None
@@ -195,6 +218,13 @@ class _Attempts:
         else:
             self._finest = index + 1
         return found
+
+    def _side(self, settings: Settings) -> Encoder:
+        """The beginning of an attempt; a rehearsal will be followed by an encode, as far as one can tell."""
+        rehearsal = settings.plan == REHEARSAL
+        self._planned = settings.rounds
+        self._total = settings.plan.nfe(settings.rounds) + rehearsal * _cost(settings.step_index)
+        return encoder(self._picture, settings, self._prior, self._report, self._journal)
 
     def _code(self, side: Encoder, settings: Settings, index: int) -> bool:
         """Run an attempt's rounds; False if it was given up because another step promises more."""
@@ -252,7 +282,8 @@ class _Attempts:
         return self.goal.expected(self._forecast.outcome(index))
 
     def _report(self, now: Progress) -> None:
-        self._progress(replace(now, nfe=self._spent + now.nfe))
+        nfe, total = self._spent + now.nfe, self._spent + self._total
+        self._progress(replace(now, planned=self._planned, nfe=nfe, total=total))
 
 
 def _cost(index: int) -> float:

@@ -20,27 +20,24 @@ import torch
 
 from psc.exact import to_grid
 from psc.exact.fixed import PIXEL_LIMIT
-from psc.posterior.particles import Agree, Count, Draw, evaluate, groups
+from psc.posterior.particles import Agree, Count, Draw, evaluate
 from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Prior
 
 
 def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: Count) -> torch.Tensor:
-    """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32 multiples of 2^-16.
+    """Anneal every particle of ``start`` (B, C, h, w) to a posterior sample; float32 multiples of 2^-16.
 
     agree is P. C is the prior's number of channels, or 1 for a grey picture under a colour prior.
     ``progress`` is called with the number of network evaluations just done. The particles are
     independent, each with a noise stream of its own: grouping them does not change them.
     """
-    out = torch.empty_like(start)
-    for some in groups(start):
-        x0 = start[some.start : some.stop]
-        for step, level in enumerate(schedule(how.level, how.steps)):
-            noise = how.noise(step, some, (prior.channels, *x0.shape[2:]))
-            x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
-            progress(len(x0))
-        out[some.start : some.stop] = x0
-    return out
+    x0 = start
+    for step, level in enumerate(schedule(how.level, how.steps)):
+        noise = how.noise(step, len(x0), (prior.channels, *x0.shape[2:]))
+        x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
+        progress(len(x0))
+    return x0
 
 
 def _denoise(
