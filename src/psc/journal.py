@@ -1,18 +1,18 @@
 """Journals of draws: what an interrupted encode goes on from.
 
 An encode is deterministic, and nearly all that it costs are the network evaluations of its posterior draws.
-A journal keeps every group of particles that was drawn, in order. An encode that is resumed runs again from
+A journal keeps all particles that were drawn, in order. An encode that is resumed runs again from
 the beginning, takes from the journal what is there and draws the rest: the same file, to the byte.
 
     magic 4 | what the encode is of, a digest of 16 for each part | records
-    record    key 16 | particles, float32 multiples of 2^-16 | CRC-32 of both 4         (little-endian)
+    record    key 16 | number of particles 1 | particles, float32 multiples of 2^-16 | CRC-32 of all that 4
 
-A key is the digest of whatever determines the draw, its shape included. The first record that is torn,
+Numbers are little-endian. A key is the digest of whatever determines the particles. How many of a draw's are
+in a record depends on the machine, and does not matter. The first record that is torn,
 damaged or of another draw ends the replay; what is drawn instead overwrites it and all that follow.
 """
 
 import hashlib
-import math
 import time
 import warnings
 import zlib
@@ -101,14 +101,20 @@ class Journal:
         self._file.seek(len(self._header))
         self._replaying = self.kept = True
 
-    def read(self, what: bytes, shape: tuple[int, ...]) -> torch.Tensor | None:
-        """The particles of the next draw, or None if it has to be drawn. what: whatever determines it."""
+    def read(self, what: bytes, shape: torch.Size) -> torch.Tensor | None:
+        """The next particles (1 ... s, C, h, w) of so many that are wanted; None if they have to be drawn.
+
+        what: whatever determines them. shape: (s, C, h, w), s below 256.
+        """
         if self._file is None or not self._replaying:
             return None
         try:
             start = self._file.tell()
-            record = self._file.read(DIGEST_BYTES + 4 * math.prod(shape) + CRC_BYTES)
-            particles = _particles(record, _digest(what), shape)
+            head = self._file.read(DIGEST_BYTES + 1)
+            particles = None
+            if head[:-1] == _digest(what) and 1 <= head[-1] <= shape[0]:
+                shape = torch.Size([head[-1], *shape[1:]])
+                particles = _particles(head, self._file.read(4 * shape.numel() + CRC_BYTES), shape)
             if particles is None:
                 self._replaying = False
                 self._file.seek(start)
@@ -119,11 +125,12 @@ class Journal:
         return particles
 
     def append(self, what: bytes, particles: torch.Tensor) -> None:
-        """Keep what was drawn: float32 multiples of 2^-16."""
+        """Keep what was drawn: (1 ... 255, C, h, w), float32 multiples of 2^-16."""
         if self._given_up:
             return
-        body = _digest(what) + particles.numpy().astype("<f4", copy=False).tobytes()
-        self._pending.append(body + _crc(body))
+        numbers = particles.numpy().astype("<f4", copy=False).tobytes()
+        record = _digest(what) + bytes([len(particles)]) + numbers
+        self._pending.append(record + _crc(record))
         soon = time.monotonic() < self._due and sum(map(len, self._pending)) <= PENDING_BYTES
         if self._file is None and soon:
             return
@@ -166,13 +173,12 @@ class Journal:
         self._pending.clear()
 
 
-def _particles(record: bytes, key: bytes, shape: tuple[int, ...]) -> torch.Tensor | None:
-    """What a whole and sound record holds."""
-    body, crc = record[:-CRC_BYTES], record[-CRC_BYTES:]
-    if len(body) != DIGEST_BYTES + 4 * math.prod(shape) or body[:DIGEST_BYTES] != key or _crc(body) != crc:
+def _particles(head: bytes, rest: bytes, shape: torch.Size) -> torch.Tensor | None:
+    """What a record holds after its head, if it is whole and sound."""
+    numbers, crc = rest[:-CRC_BYTES], rest[-CRC_BYTES:]
+    if len(numbers) != 4 * shape.numel() or _crc(head + numbers) != crc:
         return None
-    numbers = np.frombuffer(body, "<f4", offset=DIGEST_BYTES).astype(np.float32)
-    particles = torch.from_numpy(numbers).reshape(shape)
+    particles = torch.from_numpy(np.frombuffer(numbers, "<f4").astype(np.float32)).reshape(shape)
     sound = bool((particles.abs() < LIMIT).all()) and torch.equal(to_grid(particles).float(), particles)
     return particles if sound else None
 
@@ -181,5 +187,5 @@ def _digest(value: bytes) -> bytes:
     return hashlib.blake2b(value, digest_size=DIGEST_BYTES).digest()
 
 
-def _crc(body: bytes) -> bytes:
-    return zlib.crc32(body).to_bytes(CRC_BYTES, "little")
+def _crc(record: bytes) -> bytes:
+    return zlib.crc32(record).to_bytes(CRC_BYTES, "little")

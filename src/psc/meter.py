@@ -38,7 +38,7 @@ class Pace:
         ahead = total - self._last
         if self._drawing < LEAST or self._nfe <= 0 or ahead < 0:
             return ""
-        return f", about {tqdm.format_interval(ahead * self._seconds / self._nfe)} left"
+        return f", about {tqdm.format_interval(round(ahead * self._seconds / self._nfe))} left"
 
 
 class Meter:

@@ -23,7 +23,7 @@ from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, spread_gain
 from psc.errors import PscError
 from psc.journal import Journal
 from psc.plan import Plan, Round
-from psc.posterior import HIGHEST, Draw, Sampler, ddrm, groups, level_above
+from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, side_by_side
 from psc.prior import Prior
 from psc.transform import Proposal, Pyramid, Windows, propose
 
@@ -159,33 +159,32 @@ class Session:
         k: int,
         steps: int,
         *,
-        fresh_steps: int | None = None,
         number: int = 0,
         count: int | None = None,
         lowest: int = CARRIED_LOWEST,
     ) -> torch.Tensor:
         """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.
 
-        steps: DDRM steps if particles of this level are carried over; fresh_steps (default: the plan's)
-        otherwise. number, count: of the first sample, and how many (default: all s). Each number has a noise
-        of its own; number i starts from particle i mod s. lowest: the least noise level that carried-over
-        particles start from.
+        steps: of DDRM. number, count: of the first sample, and how many (default: all s). Each number has a
+        noise of its own; number i starts from particle i mod s. lowest: the least noise level that particles
+        start from if they are carried over from this level.
         Changes nothing but ``nfe``: it may be called between rounds, and gives the same samples again.
         """
-        scale, s = self.plan.levels[k].scale, self.plan.samples
+        scale, s = self.plan.levels[k].scale, self.plan.levels[k].samples
         left = SIGMA_K * SIGMA_K * self._unmeasured / (scale * scale)
-        carried = self.particles is not None and not self.plan.paper and k == self._level
         if self.particles is None or self.plan.paper:
             start, first = torch.zeros(s, self.pyramid.channels, *self.pyramid.shape(k)), HIGHEST
-        elif carried:
+        elif self.carries(k):
             start, first = self.particles, level_above(left, lowest=lowest)
         else:
             factor = self.plan.levels[self._level].scale // scale
-            start = self.particles.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+            start = self.particles[:s].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             first = level_above(left, lowest=FINER_LOWEST)
-        if not carried:
-            steps = self.plan.fresh_steps if fresh_steps is None else fresh_steps
         return self._draw(ddrm.draw, k, start[number % s :][:count], first, steps, number)
+
+    def carries(self, k: int) -> bool:
+        """Whether the next draw at level k goes on from the last one's particles as they are."""
+        return self.particles is not None and not self.plan.paper and k == self._level
 
     def restart(self, sampler: Sampler, steps: int, number: int) -> torch.Tensor:
         """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler.
@@ -200,22 +199,25 @@ class Session:
     ) -> torch.Tensor:
         scale = self.plan.levels[k].scale
         sigma_y = self._coding.step / math.sqrt(12) / scale
-        out = torch.empty_like(start)
-        for some in groups(start):
-            how = Draw(level, steps, sigma_y, scale, self.seed, self._draws, number + some.start)
-            out[some.start : some.stop] = self._group(sampler, k, start[some.start : some.stop], how)
+        out, done = torch.empty_like(start), 0
+        while done < len(start):
+            how = Draw(level, steps, sigma_y, scale, self.seed, self._draws, number + done)
+            some = self._some(sampler, k, start[done:], how)
+            out[done : done + len(some)] = some
+            done += len(some)
         return out
 
-    def _group(self, sampler: Sampler, k: int, start: torch.Tensor, how: Draw) -> torch.Tensor:
-        """Draw particles together, or take them from the journal."""
-        what = repr((sampler.__module__, self.plan, how, tuple(start.shape), self._digest)).encode()
-        found = self._journal.read(what, tuple(start.shape)) if self._journal else None
+    def _some(self, sampler: Sampler, k: int, start: torch.Tensor, how: Draw) -> torch.Tensor:
+        """The first of the particles: those that the journal has, else those that are drawn side by side."""
+        what = repr((sampler.__module__, self.plan, how, tuple(start.shape[1:]), self._digest)).encode()
+        found = self._journal.read(what, start.shape) if self._journal else None
         self._replayed = found is not None
         if found is not None:
-            self._count(how.scale, how.steps * len(start))
+            self._count(how.scale, how.steps * len(found))
             return found
-        count = partial(self._count, how.scale)
-        drawn = sampler(self.prior, partial(self.pyramid.agree, k), start, how, count)
+        start = start[: side_by_side(self.prior, start)]
+        agree, count = partial(self.pyramid.agree, k), partial(self._count, how.scale)
+        drawn = sampler(self.prior, agree, start, how, count)
         if self._journal:
             self._journal.append(what, drawn)
         return drawn

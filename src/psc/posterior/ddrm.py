@@ -21,23 +21,28 @@ import torch
 from psc.exact import to_grid
 from psc.exact.fixed import PIXEL_LIMIT
 from psc.posterior.particles import Agree, Count, Draw, evaluate
+from psc.posterior.threads import each_group
 from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Prior
 
 
 def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: Count) -> torch.Tensor:
-    """Anneal every particle of ``start`` (B, C, h, w) to a posterior sample; float32 multiples of 2^-16.
+    """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32 multiples of 2^-16.
 
     agree is P. C is the prior's number of channels, or 1 for a grey picture under a colour prior.
     ``progress`` is called with the number of network evaluations just done. The particles are
     independent, each with a noise stream of its own: grouping them does not change them.
     """
-    x0 = start
-    for step, level in enumerate(schedule(how.level, how.steps)):
-        noise = how.noise(step, len(x0), (prior.channels, *x0.shape[2:]))
-        x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
-        progress(len(x0))
-    return x0
+
+    def anneal(some: range, count: Count) -> torch.Tensor:
+        x0 = start[some.start : some.stop]
+        for step, level in enumerate(schedule(how.level, how.steps)):
+            noise = how.noise(step, some, (prior.channels, *x0.shape[2:]))
+            x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
+            count(len(x0))
+        return x0
+
+    return each_group(prior, start, anneal, progress)
 
 
 def _denoise(

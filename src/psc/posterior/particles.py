@@ -1,6 +1,6 @@
-"""What all samplers share: what a draw is, its noise, its groups of particles, the prior's evaluation."""
+"""What all samplers share: what a draw is, its noise, the prior's evaluation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +9,6 @@ from torch.nn import functional
 from psc.errors import PscError
 from psc.exact import gaussian
 from psc.prior.protocol import Prior
-
-GROUP = 2**20
-"""Pixels (particles x height x width) that are drawn together at most, one particle at least."""
 
 Agree = Callable[[torch.Tensor], torch.Tensor]
 """P: pictures (B, C, h, w), moved least to agree with the measurements."""
@@ -36,21 +33,14 @@ class Draw:
     index: int
     first: int = 0
 
-    def noise(self, step: int, count: int, shape: tuple[int, ...]) -> torch.Tensor:
-        """Standard normal noise (count, *shape) of a step, float64."""
-        numbers = range(self.first, self.first + count)
+    def noise(self, step: int, particles: range, shape: tuple[int, ...]) -> torch.Tensor:
+        """Standard normal noise (B, *shape) of a step, float64; ``particles`` count from 0 in this draw."""
+        numbers = (self.first + i for i in particles)
         return torch.stack([gaussian(self.seed, (self.index, step, number), shape) for number in numbers])
 
 
 Sampler = Callable[[Prior, Agree, torch.Tensor, Draw, Count], torch.Tensor]
-"""draw(prior, agree, start, how, progress) -> particles, of ``start``'s shape (B, C, h, w)."""
-
-
-def groups(start: torch.Tensor) -> Iterator[range]:
-    """Numbers of the particles of ``start`` (s, C, h, w) that are drawn together."""
-    size = max(1, GROUP // (start.shape[2] * start.shape[3]))
-    for first in range(0, len(start), size):
-        yield range(first, min(first + size, len(start)))
+"""draw(prior, agree, start, how, progress) -> particles, of ``start``'s shape (s, C, h, w)."""
 
 
 def evaluate(prior: Prior, x: torch.Tensor, level: float, scale: int) -> torch.Tensor:

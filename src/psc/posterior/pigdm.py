@@ -42,6 +42,7 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate
+from psc.posterior.threads import each_group
 from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Differentiable, Prior
 
@@ -50,24 +51,32 @@ LEAST = 1e-4
 
 
 def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: Count) -> torch.Tensor:
-    """Anneal every particle of ``start`` (B, C, h, w) to a posterior sample; float32, not exact.
+    """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32, not exact.
 
     The arguments are those of :func:`psc.posterior.ddrm.draw`; PscError if the prior has no derivative.
     """
     if not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
     guide = Guide(prior, agree, how, start.shape[1])
-    shape = (prior.channels, *start.shape[2:])
+
+    def anneal(some: range, count: Count) -> torch.Tensor:
+        return _anneal(guide, start[some.start : some.stop], how, some, count)
+
+    return each_group(prior, start, anneal, progress)
+
+
+def _anneal(guide: "Guide", x0: torch.Tensor, how: Draw, particles: range, progress: Count) -> torch.Tensor:
+    shape = (guide.prior.channels, *x0.shape[2:])
     levels = [sigma(j) for j in schedule(how.level, how.steps)]
-    noise = how.noise(0, len(start), shape).float()
-    x = start + levels[0] * guide.own(noise)
+    noise = how.noise(0, particles, shape).float()
+    x = x0 + levels[0] * guide.own(noise)
     estimate = last = guide(x, noise, levels[0])
     progress(len(x))
     last_h = 1.0
     for step, (level, lower) in enumerate(pairwise(levels), start=1):
         h, q = math.log(level / lower), lower / level
         ahead = estimate + (estimate - last) * (h / (2 * last_h))
-        noise = how.noise(step, len(x), shape).float()
+        noise = how.noise(step, particles, shape).float()
         x = ahead + q * q * (x - ahead) + lower * math.sqrt(1 - q * q) * guide.own(noise)
         last, last_h = estimate, h
         estimate = guide(x, noise, lower)
