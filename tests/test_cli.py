@@ -23,7 +23,8 @@ SIZE = (40, 30)
 ROUNDS = psc.settings(5).rounds
 CONSOLE_SCRIPT = str(Path(sys.executable).with_name("psc"))
 WITH_SMALL_PRIOR = """
-from psc import cli, prior
+from psc import cli, journal, prior
+journal.PATIENCE = 1e6  # however slow the machine is
 prior.load_prior = lambda name, **how: prior.HaarGaussian(detail=(0.2, 0.5))
 cli.main()
 """

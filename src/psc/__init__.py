@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         variations,
     )
     from psc.errors import PscError
+    from psc.journal import Journal
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
     from psc.truncation import keep_rounds, truncate
@@ -37,6 +38,7 @@ else:
             "variations",
         ),
         "psc.errors": ("PscError",),
+        "psc.journal": ("Journal",),
         "psc.plan": ("Plan", "Settings", "settings"),
         "psc.prior": ("load_prior",),
         "psc.truncation": ("keep_rounds", "truncate"),
@@ -57,6 +59,7 @@ __version__ = "0.2.0.dev0"
 
 __all__ = [
     "Decoded",
+    "Journal",
     "Plan",
     "PscError",
     "RoundState",

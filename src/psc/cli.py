@@ -6,21 +6,22 @@ to stdout. PyTorch is imported inside the commands, so that help and version com
 
 import dataclasses
 import json
-import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tqdm import tqdm
 
 import psc
 from psc import cli_priors, files
 from psc.errors import PscError
+from psc.meter import Meter
 
 if TYPE_CHECKING:
-    from psc.session import Progress
+    from psc.journal import Journal
     from psc.verification import RoundState
 
 app = typer.Typer(
@@ -86,6 +87,9 @@ Model = Annotated[
 Half = Annotated[bool, typer.Option("--half", help="Evaluate a float model in float16.")]
 Device = Annotated[str, typer.Option(help="Where PyTorch evaluates the model: cpu, cuda, ...")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from OUT.resume, which an interrupted encode has left.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line on stderr after every round.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr except errors.")]
 AsJson = Annotated[
@@ -129,6 +133,7 @@ def encode(
     model_name: Model = "embedded",
     half: Half = False,
     device: Device = "cpu",
+    resume: Resume = False,
     force: Force = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -137,27 +142,48 @@ def encode(
     """Compress a picture to a .psc file."""
     with files.reported(quiet):
         target = files.choose_output(source, target, ".psc", force=force)
+        kept = files.choose_journal(target, resume=resume)
         from psc import codec, prior
 
         image = files.read_picture(source)
         model = prior.load_prior(model_name, device=device, half=half)
-        with Meter("encode", quiet, verbose) as meter:
-            data = codec.encode(
-                image,
-                quality=quality,
-                target_size=target_size,
-                target_bpp=target_bpp,
-                target_psnr=target_psnr,
-                preset=preset.value,
-                seed=seed,
-                prior=model,
-                progress=meter,
-            )
-        files.write(target, data)
+        with _journal(kept, resume, quiet) as journal:
+            with Meter("encode", quiet, verbose) as meter:
+                data = codec.encode(
+                    image,
+                    quality=quality,
+                    target_size=target_size,
+                    target_bpp=target_bpp,
+                    target_psnr=target_psnr,
+                    preset=preset.value,
+                    seed=seed,
+                    prior=model,
+                    progress=meter,
+                    journal=journal,
+                )
+            files.write(target, data)
         bpp = 8 * len(data) / (image.width * image.height)
         figures = _figures(source, target, image.size) | {"bytes": len(data), "bpp": bpp} | meter.figures()
         line = "{output}: {bytes} bytes, {bpp:.4f} bpp, {rounds} rounds, {nfe:.0f} NFE, {seconds:.1f} s"
         _conclude(figures, line, as_json, quiet)
+
+
+@contextmanager
+def _journal(path: Path | None, resume: bool, quiet: bool) -> "Iterator[Journal | None]":
+    """What keeps an encode's draws until its file is written; a line on stderr if that is not reached."""
+    if path is None:
+        yield None
+        return
+    from psc.journal import Journal
+
+    journal = Journal(path, resume=resume)
+    try:
+        yield journal
+    except BaseException:
+        if journal.kept and not quiet:
+            typer.echo(f"psc: {path} holds what was drawn: add --resume to go on from there", err=True)
+        raise
+    journal.remove()
 
 
 @app.command()
@@ -300,46 +326,6 @@ def _word(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "none" if value in (None, "") else str(value)
-
-
-class Meter:
-    """Follows a session: a bar if stderr is a terminal, lines if verbose; keeps the last figures.
-
-    The bar has no estimate of the time left: rounds at finer levels take many times longer.
-    """
-
-    def __init__(self, verb: str, quiet: bool, verbose: bool) -> None:
-        self._rounds, self._nfe, self._start = 0, 0.0, time.perf_counter()
-        self._lines = verbose and not quiet
-        self._bar = tqdm(
-            desc=verb,
-            disable=True if quiet or verbose else None,
-            leave=False,
-            miniters=0,
-            bar_format="{desc}: {n_fmt}/{total_fmt} rounds |{bar}| {elapsed}{postfix}",
-        )
-
-    def __enter__(self) -> "Meter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def __call__(self, now: "Progress") -> None:
-        """Take note of where the session stands; called many times per round."""
-        figures = f"{now.nfe:.0f} NFE, {-(-now.bits // 8)} bytes"
-        if self._lines and now.rounds > self._rounds:
-            typer.echo(f"round {now.rounds} of {now.planned}: {figures}", err=True)
-        self._bar.total = now.planned
-        self._bar.set_postfix_str(figures, refresh=False)
-        if now.rounds == now.planned:
-            self._bar.set_description_str("finish", refresh=False)
-        self._bar.update(now.rounds - self._rounds)
-        self._rounds, self._nfe = now.rounds, now.nfe
-
-    def figures(self) -> dict[str, Any]:
-        """Rounds, NFE and the seconds since the meter was made."""
-        return {"rounds": self._rounds, "nfe": self._nfe, "seconds": time.perf_counter() - self._start}
 
 
 def _map_format(source: str, picture: str, target: str | None, force: bool) -> str:

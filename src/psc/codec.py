@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from psc import rate
-from psc.bitstream.container import Header
+from psc.bitstream.container import VERSION, Header
 from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
 from psc.images import ImageLike, to_image, to_tensor
+from psc.journal import Journal
 from psc.plan import Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, check, mean_and_deviation, restore
@@ -55,6 +57,7 @@ def encode(
     seed: int = 0,
     prior: Prior | None = None,
     progress: Report = silent,
+    journal: Journal | None = None,
 ) -> bytes:
     """Compress a picture to the bytes of a .psc file.
 
@@ -64,32 +67,63 @@ def encode(
     is reached (psc.rate).
     preset: "default", or "paper" for the published scheme (up to 256x256 pixels). seed: of the noise.
     prior: default :func:`psc.load_prior`. progress: called after every group of network evaluations.
-    Raises PscError for whatever cannot be compressed, or for a target that cannot be met.
+    journal: keeps what was drawn, so that an interrupted encode can go on (:class:`psc.Journal`).
+    Raises PscError for whatever cannot be compressed, for a target that cannot be met, or for a journal of
+    another encode.
     """
     targets = (target_size, target_bpp, target_psnr)
     if [quality, *targets].count(None) < 3:
         raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
     if targets == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed)
-        return encode_with(image, chosen, prior=prior, progress=progress)
+        return encode_with(image, chosen, prior=prior, progress=progress, journal=journal)
     for value in targets:
         if value is not None and not (math.isfinite(value) and value > 0):
             raise PscError(f"the target {value} came; expected a number of bytes, bits or dB above zero")
     if preset != "default":
         raise PscError(f"preset {preset!r} has no rate control; ask for a quality, or leave the preset out")
     picture, model = to_tensor(image), prior or load_prior()
-    if target_psnr is not None:
-        return rate.to_psnr(picture, target_psnr, seed=seed, prior=model, progress=progress).data
     pixels = picture.shape[1] * picture.shape[2]
     size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
-    return rate.to_size(picture, size, seed=seed, prior=model, progress=progress).data
+    with _kept(journal, picture, (target_psnr, size, seed), model):
+        if target_psnr is not None:
+            found = rate.to_psnr(
+                picture, target_psnr, seed=seed, prior=model, progress=progress, journal=journal
+            )
+        else:
+            found = rate.to_size(picture, size, seed=seed, prior=model, progress=progress, journal=journal)
+    return found.data
 
 
 def encode_with(
-    image: ImageLike, chosen: Settings, /, *, prior: Prior | None = None, progress: Report = silent
+    image: ImageLike,
+    chosen: Settings,
+    /,
+    *,
+    prior: Prior | None = None,
+    progress: Report = silent,
+    journal: Journal | None = None,
 ) -> bytes:
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
-    return _encode(to_tensor(image), chosen, prior or load_prior(), progress)[0]
+    picture, model = to_tensor(image), prior or load_prior()
+    with _kept(journal, picture, chosen, model):
+        return _encode(picture, chosen, model, progress, journal)[0]
+
+
+def _kept(
+    journal: Journal | None, picture: torch.Tensor, goal: object, prior: Prior
+) -> AbstractContextManager[None]:
+    """The journal, open for an encode of the picture to a goal: settings, or a target."""
+    if journal is None:
+        return nullcontext()
+    of = {
+        "picture": repr(tuple(picture.shape)).encode() + picture.numpy().tobytes(),
+        "format or setting": repr((VERSION, goal)).encode(),
+        "prior": prior.fingerprint,
+    }
+    if not prior.exact:
+        of["device or release of PyTorch"] = f"{prior.device} {torch.__version__}".encode()
+    return journal.open(of)
 
 
 def simulate(
@@ -111,8 +145,10 @@ def simulate(
     return data, _restored(session, restoration, picture.shape[1], picture.shape[2], "")
 
 
-def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> tuple[bytes, Session]:
-    side = encoder(picture, chosen, prior, progress)
+def _encode(
+    picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report, journal: Journal | None = None
+) -> tuple[bytes, Session]:
+    side = encoder(picture, chosen, prior, progress, journal)
     side.session.run(chosen.rounds)
     return side.file(), side.session
 

@@ -62,6 +62,33 @@ def choose_outputs(
     return [choose_output(source, name, suffix, force=force) for name in names]
 
 
+def choose_journal(target: str, *, resume: bool) -> Path | None:
+    """Where an encode keeps its draws: OUT.resume; None if OUT is no file, or has too long a name for that.
+
+    Warns of what is there, or not.
+    """
+    path = Path(target)
+    if target == STDIO or (path.exists() and not path.is_file()):
+        if resume:
+            raise PscError(f"--resume needs an output that is a file, beside which {target}.resume would be")
+        return None
+    journal = path.with_name(f"{path.name}.resume")
+    try:
+        there = journal.exists()
+    except OSError:
+        if resume:
+            raise
+        return None
+    if resume and not there:
+        warnings.warn(f"there is no {journal} to go on from: starting from the beginning", stacklevel=2)
+    if there and not resume:
+        warnings.warn(
+            f"{journal} is of an interrupted encode, and will be overwritten: --resume goes on from it",
+            stacklevel=2,
+        )
+    return journal
+
+
 def _check_output(source: str, target: str, force: bool) -> None:
     if target == STDIO:
         if sys.stdout.isatty() and not force:

@@ -19,6 +19,7 @@ from psc.bitstream.uniform import PRICE
 from psc.errors import PscError
 from psc.forecast import Forecast, Outcome
 from psc.images import psnr, to_image
+from psc.journal import Journal
 from psc.plan import BEST_STEP, WORST_STEP, Settings, at_step
 from psc.prior import Prior
 from psc.restore import restore
@@ -36,7 +37,7 @@ PRICES = (PRICE / 16, PRICE * 16)
 """Of a bit in the last round."""
 TRIAL = (4, 2)
 """Steps and samples with which full resolution is tried out: a twentieth of an encode."""
-LEFT_OUT, FAIR = 12.0, 1.6
+LEFT_OUT, FAIR = 25.0, 1.6
 """What an excess that leaves rounds out counts for beside a price (both in logarithms); what costs little."""
 LEAST_ROUND = 6
 """Bytes that must be left for a round to be begun: a cut nearer to its beginning might reach behind it."""
@@ -160,14 +161,22 @@ def _price(side: Encoder, excess: Callable[[], float]) -> float:
     return math.exp(high)
 
 
-def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progress: Report) -> Found:
+def to_size(
+    picture: torch.Tensor,
+    size: int,
+    *,
+    seed: int,
+    prior: Prior,
+    progress: Report,
+    journal: Journal | None = None,
+) -> Found:
     """A file of at most ``size`` bytes; PscError if that is too few, or more than the picture can take."""
     header = new_header(picture, at_step(BEST_STEP, seed), prior)
     fixed = len(replace(header, body_length=size).pack())
     if size < fixed + LEAST_ROUND:
         raise PscError(f"{size} bytes came as the target; this picture takes {fixed + LEAST_ROUND} at least")
     goal = Size(size, 8.0 * (size - fixed))
-    found = _search(_Attempts(picture, goal, seed, prior, progress))
+    found = _search(_Attempts(picture, goal, seed, prior, progress, journal))
     if found.excess < 1 and found.miss:
         raise PscError(
             f"{size} bytes came as the target; the most that this picture takes is {len(found.data)}"
@@ -175,9 +184,17 @@ def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progre
     return found
 
 
-def to_psnr(picture: torch.Tensor, target: float, *, seed: int, prior: Prior, progress: Report) -> Found:
+def to_psnr(
+    picture: torch.Tensor,
+    target: float,
+    *,
+    seed: int,
+    prior: Prior,
+    progress: Report,
+    journal: Journal | None = None,
+) -> Found:
     """A file whose mean restoration has at least ``target`` dB; PscError if no file has."""
-    found = _search(_Attempts(picture, Psnr(target, picture), seed, prior, progress))
+    found = _search(_Attempts(picture, Psnr(target, picture), seed, prior, progress, journal))
     if found.miss >= SHORT:
         best = target - (found.miss - SHORT)
         raise PscError(f"{target:g} dB came as the target; the most that this picture reaches is {best:.2f}")
@@ -198,10 +215,16 @@ class _Attempts:
     """Attempts at one goal: the forecast, the costs and the step indices that are left are common to them."""
 
     def __init__(
-        self, picture: torch.Tensor, goal: Size | Psnr, seed: int, prior: Prior, progress: Report
+        self,
+        picture: torch.Tensor,
+        goal: Size | Psnr,
+        seed: int,
+        prior: Prior,
+        progress: Report,
+        journal: Journal | None,
     ) -> None:
         self.goal = goal
-        self._picture, self._seed, self._prior = picture, seed, prior
+        self._picture, self._seed, self._prior, self._journal = picture, seed, prior, journal
         self._progress, self._forecast = progress, Forecast(picture)
         self._spent, self._restarts = 0.0, 0
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
@@ -209,13 +232,15 @@ class _Attempts:
 
     def over(self, best: Found) -> bool:
         """Whether no further attempt is possible, or none may be paid for."""
-        return self._coarsest < self._finest or not self._affordable(self._index(), 2 if best.miss else 1)
+        if self._coarsest < self._finest or best.miss >= SHORT:
+            return self._coarsest < self._finest
+        return not self._affordable(self._index(), 2 if best.miss else 1)
 
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
         index = self._index()
         settings = at_step(index, self._seed)
-        side = encoder(self._picture, settings, self._prior, self._report)
+        side = encoder(self._picture, settings, self._prior, self._report, self._journal)
         if not self._code(side, settings, index):
             self._spent += side.session.nfe
             return None
@@ -284,7 +309,8 @@ class _Attempts:
         return self.goal.expected(self._forecast.outcome(index))
 
     def _report(self, now: Progress) -> None:
-        self._progress(replace(now, nfe=self._spent + now.nfe))
+        nfe, total = self._spent + now.nfe, self._spent + _cost(BEST_STEP)
+        self._progress(replace(now, planned=at_step(BEST_STEP).rounds, nfe=nfe, total=max(nfe, total)))
 
 
 def _cost(index: int) -> float:

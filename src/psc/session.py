@@ -21,8 +21,9 @@ from psc.bitstream.float8 import Float8Coding
 from psc.bitstream.rangecoder import Channel, Writer, uniform
 from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, spread_gain
 from psc.errors import PscError
+from psc.journal import Journal
 from psc.plan import FULL_BASIS, Plan, Round
-from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above
+from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, side_by_side
 from psc.prior import Prior
 from psc.transform import Proposal, Pyramid, Windows, propose
 
@@ -48,13 +49,16 @@ class Progress:
     """Where a session stands: rounds done and planned, NFE and bits so far.
 
     nfe: network evaluations summed over the samples, in full-resolution equivalents (an evaluation at
-    scale S counts 1 / S^2).
+    scale S counts 1 / S^2). total: the same of all planned rounds. replayed: whether the last ones came from
+    a journal.
     """
 
     rounds: int
     planned: int
     nfe: float
     bits: int
+    total: float
+    replayed: bool
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Session:
 
     plan, step_index, seed: as in the file's header. shape: (channels, height, width) of the padded picture,
     multiples of plan.block. picture: (channels, height, width) in [-1, 1] on the encoder's side, else None.
+    journal: draws that need not be done again, and where others are kept.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Session:
         shape: tuple[int, int, int],
         picture: torch.Tensor | None = None,
         progress: Callable[[Progress], None],
+        journal: Journal | None = None,
     ) -> None:
         self.plan, self.prior, self.seed = plan, prior, seed
         self.pyramid = Pyramid(plan, *shape)
@@ -100,7 +106,8 @@ class Session:
         self._draws = 0
         self._digest = 0
         self._before: _Before | None = None
-        self._channel, self._progress = channel, progress
+        self._channel, self._progress, self._journal = channel, progress, journal
+        self._replayed = False
         self._coding = Float8Coding() if plan.paper else UniformCoding(step_index)
         self._truth = None if picture is None else self.pyramid.decompose(picture[None])
 
@@ -215,15 +222,38 @@ class Session:
     ) -> torch.Tensor:
         scale = self.plan.levels[k].scale
         sigma_y = self._coding.step / math.sqrt(12) / scale
-        how = Draw(level, steps, sigma_y, scale, self.seed, self._draws, number)
-        return sampler(self.prior, partial(self.pyramid.agree, k), start, how, partial(self._count, scale))
+        out, done = torch.empty_like(start), 0
+        while done < len(start):
+            how = Draw(level, steps, sigma_y, scale, self.seed, self._draws, number + done)
+            some = self._some(sampler, k, start[done:], how)
+            out[done : done + len(some)] = some
+            done += len(some)
+        return out
+
+    def _some(self, sampler: Sampler, k: int, start: torch.Tensor, how: Draw) -> torch.Tensor:
+        """The first of the particles: those that the journal has, else those that are drawn side by side."""
+        what = repr((sampler.__module__, self.plan, how, tuple(start.shape[1:]), self._digest)).encode()
+        found = self._journal.read(what, start.shape) if self._journal else None
+        self._replayed = found is not None
+        if found is not None:
+            self._count(how.scale, how.steps * len(found))
+            return found
+        if self._journal:
+            start = start[: side_by_side(self.prior, start)]
+        agree, count = partial(self.pyramid.agree, k), partial(self._count, how.scale)
+        drawn = sampler(self.prior, agree, start, how, count)
+        if self._journal:
+            self._journal.append(what, drawn)
+        return drawn
 
     def _count(self, scale: int, evaluations: int) -> None:
         self.nfe += evaluations / scale**2
         self._report()
 
     def _report(self) -> None:
-        self._progress(Progress(self.rounds, self._planned, self.nfe, self._channel.bits))
+        total = self.plan.nfe(self._planned)
+        now = Progress(self.rounds, self._planned, self.nfe, self._channel.bits, total, self._replayed)
+        self._progress(now)
 
     def _measure(self, item: Round, proposal: Proposal) -> bool:
         """Exchange one round's numbers and append them; False where a cut file ends."""

@@ -9,6 +9,7 @@ from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, seal, s
 from psc.bitstream.rangecoder import Channel, Reader, Writer
 from psc.errors import PscError
 from psc.images import pad, padded_size
+from psc.journal import Journal
 from psc.plan import Plan, Settings
 from psc.prior import Prior
 from psc.session import Progress, Session
@@ -62,10 +63,12 @@ class Encoder:
         return replace(self.header, rounds=self.session.rounds)
 
 
-def encoder(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> Encoder:
+def encoder(
+    picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report, journal: Journal | None = None
+) -> Encoder:
     """The side that has the picture (C, H, W) in [-1, 1]; nothing is coded yet."""
     header, writer = new_header(picture, chosen, prior), Writer()
-    return Encoder(header, writer, open_session(header, prior, writer, progress, picture))
+    return Encoder(header, writer, open_session(header, prior, writer, progress, picture, journal))
 
 
 def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
@@ -108,7 +111,12 @@ def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, R
 
 
 def open_session(
-    header: Header, prior: Prior, channel: Channel, progress: Report, picture: torch.Tensor | None
+    header: Header,
+    prior: Prior,
+    channel: Channel,
+    progress: Report,
+    picture: torch.Tensor | None,
+    journal: Journal | None = None,
 ) -> Session:
     """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
     plan = header.plan
@@ -130,6 +138,7 @@ def open_session(
         shape=(channels, *size),
         picture=None if picture is None else pad(picture, block),
         progress=progress,
+        journal=journal,
     )
 
 

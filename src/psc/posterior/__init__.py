@@ -2,6 +2,7 @@
 
 from psc.posterior import ddrm, pigdm
 from psc.posterior.particles import Draw, Sampler
+from psc.posterior.threads import side_by_side
 from psc.prior.levels import HIGHEST, level_above, schedule, sigma
 
-__all__ = ["HIGHEST", "Draw", "Sampler", "ddrm", "level_above", "pigdm", "schedule", "sigma"]
+__all__ = ["HIGHEST", "Draw", "Sampler", "ddrm", "level_above", "pigdm", "schedule", "side_by_side", "sigma"]

@@ -33,16 +33,26 @@ class _StoppedError(Exception):
 
 def each_group(prior: Prior, start: torch.Tensor, anneal: Anneal, count: Count) -> torch.Tensor:
     """The annealed particles of ``start`` (s, C, h, w), group by group. count is called in this thread."""
-    s, pixels = len(start), start.shape[2] * start.shape[3]
-    free = prior.exact and prior.device.type == "cpu"
-    threads = torch.get_num_threads() if free else 1
-    size = max(
-        1, min(max(-(-s // threads), SMALLEST // pixels), LARGEST // pixels) if free else GROUP // pixels
-    )
+    s, (threads, size) = len(start), _division(prior, start)
     groups = [range(first, min(first + size, s)) for first in range(0, s, size)]
     if threads == 1 or len(groups) == 1:
         return torch.cat([anneal(some, count) for some in groups])
     return torch.cat(_on_threads(threads, [partial(anneal, some) for some in groups], count))
+
+
+def side_by_side(prior: Prior, start: torch.Tensor) -> int:
+    """How many particles of ``start`` (s, C, h, w) are in work at the same time, at most."""
+    threads, size = _division(prior, start)
+    return min(len(start), threads * size)
+
+
+def _division(prior: Prior, start: torch.Tensor) -> tuple[int, int]:
+    """The number of threads, and the size of the groups."""
+    pixels = start.shape[2] * start.shape[3]
+    if not (prior.exact and prior.device.type == "cpu"):
+        return 1, max(1, GROUP // pixels)
+    threads = torch.get_num_threads()
+    return threads, max(1, min(max(-(-len(start) // threads), SMALLEST // pixels), LARGEST // pixels))
 
 
 def _on_threads(threads: int, tasks: list[Task], count: Count) -> list[torch.Tensor]:
