@@ -90,7 +90,7 @@ def cost(chosen: Settings = CHOSEN) -> float:
 
 @pytest.mark.parametrize(
     ("plan", "channels", "step"),
-    [(SMALL, 3, 3), (SMALL, 1, 11), (SMALL_PAPER, 3, 13)],
+    [(SMALL, 3, 4), (SMALL, 1, 17), (SMALL_PAPER, 3, 19)],
     ids=["colour", "grey", "paper"],
 )
 def test_an_interruption_anywhere_changes_nothing(
@@ -170,9 +170,6 @@ def test_targets_in_pieces(target: dict[str, Any], path: Path, monkeypatch: pyte
     data, pieces = in_pieces(run, path, watch.reports // 3)
     assert data == whole
     assert pieces >= 3
-    again = Watch()
-    assert run(Journal(path), again) == whole
-    assert (again.nfe, again.drawn) == (watch.nfe, 0)
 
 
 def test_with_the_embedded_prior(embedded_prior: Prior, path: Path) -> None:
