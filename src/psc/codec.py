@@ -8,14 +8,16 @@ import torch
 from PIL import Image
 
 from psc import rate
+from psc.bitstream.container import Header
 from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
 from psc.images import ImageLike, to_image, to_tensor
-from psc.plan import Settings, settings
+from psc.latents import to_picture
+from psc.plan import PRESETS, Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, restore
 from psc.session import Session, StateMismatchError
-from psc.sides import PARTIAL, Report, decoder, encoder, silent
+from psc.sides import PARTIAL, Encoder, Report, decoder, encoder, silent
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
-    preset: str = "default",
+    preset: str | None = None,
     seed: int = 0,
     prior: Prior | None = None,
     progress: Report = silent,
@@ -53,19 +55,23 @@ def encode(
     At most one of: quality, 0 (smallest) to 100, default 50; target_size, in bytes, or target_bpp, in bits
     per pixel of the whole file, which are never exceeded; target_psnr, in dB of the mean restoration, which
     is reached (psc.rate).
-    preset: "default", or "paper" for the published scheme (up to 256x256 pixels). seed: of the noise.
-    prior: default :func:`psc.load_prior`. progress: called after every group of network evaluations.
+    preset: "default", or "paper" for the published scheme (up to 256x256 pixels); for a prior of latents
+    "latent", or "latent-paper". By default the first one that fits the prior. seed: of the noise.
+    prior: default :func:`psc.load_prior`. What it was given (``conditioned``: a caption, a class) becomes
+    part of the file. progress: called after every group of network evaluations.
     Raises PscError for whatever cannot be compressed, or for a target that cannot be met.
     """
     targets = (target_size, target_bpp, target_psnr)
     if [quality, *targets].count(None) < 3:
         raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
+    model = prior or load_prior()
+    preset = _preset(preset, model)
     if targets == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed)
-        return encode_with(image, chosen, prior=prior, progress=progress)
+        return encode_with(image, chosen, prior=model, progress=progress)
     if preset != "default":
-        raise PscError(f"preset {preset!r} has no rate control; ask for a quality, or leave the preset out")
-    picture, model = to_tensor(image), prior or load_prior()
+        raise PscError(f"preset {preset!r} has no rate control; ask for a quality (psc truncate cuts a file)")
+    picture = to_tensor(image)
     if target_psnr is not None:
         return rate.to_psnr(picture, target_psnr, seed=seed, prior=model, progress=progress).data
     pixels = picture.shape[1] * picture.shape[2]
@@ -73,11 +79,22 @@ def encode(
     return rate.to_size(picture, size, seed=seed, prior=model, progress=progress).data
 
 
+def _preset(name: str | None, prior: Prior) -> str:
+    """The preset's name, which is for pixels or for latents as the prior is."""
+    fitting = [preset for preset in PRESETS if preset.startswith("latent") == (prior.factor > 1)]
+    if name in PRESETS and name not in fitting:
+        raise PscError(
+            f"preset {name!r} does not fit the prior {prior.name}, a model of "
+            f"{'latents' if prior.factor > 1 else 'pixels'}; choose {' or '.join(fitting)}"
+        )
+    return name or fitting[0]
+
+
 def encode_with(
     image: ImageLike, chosen: Settings, /, *, prior: Prior | None = None, progress: Report = silent
 ) -> bytes:
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
-    return _encode(to_tensor(image), chosen, prior or load_prior(), progress)[0]
+    return _encode(to_tensor(image), chosen, prior or load_prior(), progress).file()
 
 
 def simulate(
@@ -94,20 +111,19 @@ def simulate(
     Half the cost of encode and decode, for experiments: the decoder's session is the same as the encoder's
     by construction, and the digests in the file prove it whenever the file is decoded.
     """
-    picture = to_tensor(image)
-    data, session = _encode(picture, chosen, prior or load_prior(), progress)
-    return data, _restored(session, restoration, picture.shape[1], picture.shape[2], "")
+    side = _encode(to_tensor(image), chosen, prior or load_prior(), progress)
+    return side.file(), _restored(side.session, restoration, side.header, "")
 
 
-def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> tuple[bytes, Session]:
+def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> Encoder:
     side = encoder(picture, chosen, prior, progress)
     side.session.run(chosen.rounds)
-    return side.file(), side.session
+    return side
 
 
-def _restored(session: Session, restoration: Restoration, height: int, width: int, note: str) -> Decoded:
+def _restored(session: Session, restoration: Restoration, header: Header, note: str) -> Decoded:
     coding = session.nfe
-    image = to_image(restore(session, restoration)[:, :height, :width])
+    image = to_image(to_picture(restore(session, restoration), header, session.prior))
     return Decoded(image, session.rounds, session.symbols, not note, note, (coding, session.nfe - coding))
 
 
@@ -148,7 +164,7 @@ def decode_details(
         if not allow_partial:
             raise type(error)(f"{error}; {PARTIAL}") from error
         note = note or str(error)
-    return _restored(session, restoration, header.height, header.width, note)
+    return _restored(session, restoration, header, note)
 
 
 def decode_progressively(
@@ -171,4 +187,4 @@ def decode_progressively(
             going = session.step()
         except PscError as error:
             going, note = False, note or str(error)
-        yield _restored(session, restoration, header.height, header.width, note)
+        yield _restored(session, restoration, header, note)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import to_grid
+from psc.exact.fixed import LATENT_LIMIT
 from psc.session import Session
 
 LOWEST, STEPS = 50, 6
@@ -20,7 +21,7 @@ Restoration = Literal["mean", "sample", "preview"]
 
 
 def restore(session: Session, how: Restoration = "mean") -> torch.Tensor:
-    """The picture (C, H, W) in [-1, 1], still padded, from all that the session has measured."""
+    """The picture (C, H, W) in [-1, 1] (or latents), still padded, from all that the session has measured."""
     if how not in get_args(Restoration):
         raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(get_args(Restoration))}")
     if how == "preview":
@@ -34,11 +35,11 @@ def _preview(session: Session) -> torch.Tensor:
     channels, (height, width) = session.pyramid.channels, session.pyramid.shape(0)
     if session.particles is None:
         return torch.zeros(channels, height, width)
-    mean = _mean(session.particles)
+    mean, limit = _mean(session.particles), 1.0 if session.prior.factor == 1 else LATENT_LIMIT
     if mean.shape[2:] != (height, width):
         # Exact: the scale is a power of two, so weights are multiples of 2^-34, and pixels of 2^-16.
         mean = functional.interpolate(mean, (height, width), mode="bicubic", align_corners=False)
-    return session.pyramid.agree(0, mean.clamp(-1, 1).float())[0]
+    return session.pyramid.agree(0, mean.clamp(-limit, limit).float())[0]
 
 
 def _mean(particles: torch.Tensor) -> torch.Tensor:

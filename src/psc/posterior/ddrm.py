@@ -23,11 +23,11 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import gaussian, to_grid
-from psc.exact.fixed import PIXEL_LIMIT
+from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
 from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Prior
 
-GROUP = 2**20
+GROUP, LATENT_GROUP = 2**20, 2**16
 """Pixels (particles x height x width) that go through a step together at most, one particle at least."""
 
 
@@ -62,7 +62,8 @@ def draw(
     independent, each with a noise stream of its own: grouping them does not change them.
     """
     out = torch.empty_like(start)
-    group = max(1, GROUP // (start.shape[2] * start.shape[3]))
+    together = GROUP if prior.factor == 1 else LATENT_GROUP
+    group = max(1, together // (start.shape[2] * start.shape[3]))
     for first in range(0, len(start), group):
         some = range(first, min(first + group, len(start)))
         out[some.start : some.stop] = _anneal(
@@ -107,7 +108,8 @@ def _denoise(
     estimate = _any_size(prior, x.float().to(prior.device), level, how.scale).cpu()
     if not bool(torch.isfinite(estimate).all()):
         raise PscError(f"the prior {prior.name!r} returned numbers that are not finite")
-    estimate = to_grid(estimate).clamp(-PIXEL_LIMIT, PIXEL_LIMIT)
+    limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
+    estimate = to_grid(estimate).clamp(-limit, limit)
     return (to_grid(estimate.sum(1, keepdim=True) / ratio) if ratio > 1 else estimate).float()
 
 

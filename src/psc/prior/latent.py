@@ -30,7 +30,7 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 @dataclass
 class LatentPrior(DiffusionPrior):
-    """channels, multiple and native_size are the latents'. factor: pixels per latent cell, a side.
+    """channels, multiple and native_size are the latents'. factor: pixels per latent, a side.
 
     autoencoder: diffusers' AutoencoderKL, in float32 always.
     """
