@@ -47,12 +47,12 @@ def pack(text: str) -> bytes:
 def unpack(data: bytes) -> str:
     """The text of a code; PscError for what no encoder writes."""
     try:
-        text = _code(Reader(data), b"").decode()
-    except (BodyError, UnicodeDecodeError):
-        text = ""
-    if not text or pack(text) != data:
-        raise PscError("the header's text is none that an encoder writes; the file is damaged or forged")
-    return text
+        found = _code(Reader(data), b"")
+        if not 0 < len(found) <= LIMIT:
+            raise BodyError(f"expected 1 to {LIMIT} bytes")
+        return found.decode()
+    except (BodyError, UnicodeDecodeError) as error:
+        raise PscError(f"the header's caption is none that an encoder writes: {error}") from error
 
 
 def _code(channel: Channel, data: bytes) -> bytes:

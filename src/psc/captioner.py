@@ -1,0 +1,37 @@
+"""Captions of pictures by BLIP-2 (Li et al., 2023), as in the published Latent-PSC.
+
+The caption is a part of the file, so only the encoder needs this model, and its numbers need not be the same
+anywhere.
+"""
+
+import torch
+from PIL import Image
+
+from psc.errors import PscError
+from psc.prior.library import needed, quiet
+
+MODEL = "Salesforce/blip2-opt-2.7b"
+WORDS = 30
+"""Tokens that a caption may have."""
+
+
+def describe(image: Image.Image, device: str = "cpu", model: str = MODEL) -> str:
+    """What the picture shows, in a few English words.
+
+    model: a folder, or an id in the hub's cache; nothing is downloaded. It runs in float16 unless on the CPU.
+    """
+    transformers = needed("transformers")
+    try:
+        with quiet(), torch.inference_mode():
+            processor = transformers.Blip2Processor.from_pretrained(model, local_files_only=True)
+            network = transformers.Blip2ForConditionalGeneration.from_pretrained(model, local_files_only=True)
+            network = network.to(device, torch.float32 if device == "cpu" else torch.float16).eval()
+            pixels = processor(images=image.convert("RGB"), return_tensors="pt").pixel_values
+            found = network.generate(pixels.to(device, network.dtype), max_new_tokens=WORDS, do_sample=False)
+            return str(processor.batch_decode(found, skip_special_tokens=True)[0]).strip()
+    except (ImportError, OSError, RuntimeError, ValueError) as error:  # what the library raises
+        reason = " ".join(str(error).split())[:200]
+        raise PscError(
+            f"no caption by {model} ({reason}): `hf download {model}` downloads it (15 GB), or say yourself "
+            "what the picture shows (--caption TEXT)"
+        ) from error
