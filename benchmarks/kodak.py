@@ -24,6 +24,7 @@ from PIL import Image, features
 
 import psc
 from benchmarks.curves import Curve, bd_rate
+from psc.images import psnr
 
 Quality = Callable[[Image.Image, int], bytes]
 
@@ -54,11 +55,6 @@ CODECS: dict[str, tuple[Quality, range]] = {
     "WebP": (_pillow("WEBP", quality=lambda q: q, method=6), range(0, 81, 4)),
     "AVIF": (_pillow("AVIF", quality=lambda q: q, speed=2, subsampling="4:4:4"), range(2, 66, 4)),
 }
-
-
-def psnr(a: Image.Image, b: Image.Image) -> float:
-    error = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    return float(10 * np.log10(255**2 / np.mean(error**2)))
 
 
 def centre_crop(image: Image.Image, side: int) -> Image.Image:

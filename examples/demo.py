@@ -9,19 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 import psc
-from psc.images import read_image
+from psc.images import psnr, read_image
 from psc.session import Progress
 
 HERE = Path(__file__).parent
-
-
-def psnr(a: Image.Image, b: Image.Image) -> float:
-    error = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    return float(10 * np.log10(255**2 / np.mean(error**2)))
 
 
 def jpeg_nearest(image: Image.Image, size: int) -> tuple[Image.Image, int]:
@@ -60,7 +54,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("picture", nargs="?", default=HERE / "chelsea.png", type=Path)
-    parser.add_argument("--quality", type=float, default=37)
+    parser.add_argument("--quality", type=float, default=36)
     parser.add_argument("--out", default=Path("demo"), type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from benchmarks.curves import Curve, bd_rate
-from benchmarks.kodak import centre_crop, psnr
+from benchmarks.kodak import centre_crop
 from safetensors.torch import save
 
 import psc
-from psc.images import read_image
+from psc.images import psnr, read_image
 from psc.prior import Prior
 from psc.prior.embedded import EmbeddedPrior
 from psc.prior.levels import HIGHEST, LOWEST, sigma

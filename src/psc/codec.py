@@ -69,6 +69,9 @@ def encode(
     if targets == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed)
         return encode_with(image, chosen, prior=model, progress=progress)
+    for value in targets:
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise PscError(f"the target {value} came; expected a number of bytes, bits or dB above zero")
     if preset != "default":
         raise PscError(f"preset {preset!r} has no rate control; ask for a quality (psc truncate cuts a file)")
     picture = to_tensor(image)

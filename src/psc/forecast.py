@@ -5,7 +5,7 @@ decorrelated), which cost nothing to compute. Per pixel of the picture, with e t
 coefficients:
 
     bits of the level            2^u b^v,   b = sum log2(1 + e / Delta^2)
-    its squared error            2^u d^v,   d = sum min(e, Delta^2)
+    its squared error            2^u d^v,   d = sum e Delta^2 / (e + Delta^2)
 
 u and v: constants by level, fitted to photographs (benchmarks/forecast.py). What a level really took then
 corrects the forecast of that level, and in part that of the finer ones.
@@ -25,13 +25,13 @@ from psc.transform import Pyramid
 LEVELS = len(DEFAULT.levels)
 HALF_OCTAVES = np.arange(-40, 41)
 """Squared coefficients are counted by these powers of sqrt(2)."""
-SPILL = 0.5
-"""Share of a level's misjudgement (in logarithms) that is expected of finer ones, too."""
+BITS_SPILL, ERROR_SPILL = (1.2, 0.2), (0.8, 0.0)
+"""How much of a level's misjudgement (in logarithms) is expected of the next finer one, too, finest first."""
 
 Constants = tuple[tuple[float, float], ...]
 """(u, v) of each level, finest first."""
-BITS: Constants = ((0, 1), (0, 1), (0, 1))
-ERROR: Constants = ((0, 1), (0, 1), (0, 1))
+BITS: Constants = ((0.80, 1.53), (0.73, 1.04), (-1.26, 0.79))
+ERROR: Constants = ((1.71, 1.47), (0.52, 1.29), (-2.50, 1.07))
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Forecast:
         """What the picture will take and lose with this step index, by all that is known."""
         first = self._first(index)
         return Outcome(
-            first.bits * 2.0 ** _spread(self._misjudged.bits),
-            first.error * 2.0 ** _spread(self._misjudged.error),
+            first.bits * 2.0 ** _spread(self._misjudged.bits, BITS_SPILL),
+            first.error * 2.0 ** _spread(self._misjudged.error, ERROR_SPILL),
         )
 
     def observe(self, index: int, level: int, bits: float, error: float) -> None:
@@ -67,12 +67,16 @@ class Forecast:
         self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
         self._misjudged.error[level] = _log_ratio(error, first.error[level])
 
+    def scale_error(self, factor: float) -> None:
+        """The error of the whole picture, restored, turned out to be ``factor`` times what was expected."""
+        self._misjudged.error[:] += math.log2(factor)
+
     def _first(self, index: int) -> Outcome:
         """The forecast before anything was coded."""
         square = step_size(index) ** 2
         energy = 2.0 ** (HALF_OCTAVES / 2 + 0.25)
         b = np.array([c @ np.log2(1 + energy / square) for c in self._counts]) / self._pixels
-        d = np.array([c @ np.minimum(energy, square) for c in self._counts]) / self._pixels
+        d = np.array([c @ (energy * square / (energy + square)) for c in self._counts]) / self._pixels
         return Outcome(self._power(b, BITS), self._power(d, ERROR))
 
     def _power(
@@ -93,10 +97,10 @@ def _log_ratio(found: float, expected: float) -> float:
     return math.log2(max(found, 1e-6) / max(expected, 1e-6))
 
 
-def _spread(misjudged: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is known of each level; where nothing is, SPILL of the next coarser one's."""
-    out = np.zeros(LEVELS)
-    for level in reversed(range(LEVELS)):
-        coarser = out[level + 1] if level + 1 < LEVELS else 0.0
-        out[level] = SPILL * coarser if np.isnan(misjudged[level]) else misjudged[level]
+def _spread(misjudged: NDArray[np.float64], spill: tuple[float, ...]) -> NDArray[np.float64]:
+    """What is known of each level; of a level not coded yet, what the next coarser one lets expect."""
+    out = np.nan_to_num(misjudged)
+    for level in reversed(range(LEVELS - 1)):
+        if np.isnan(misjudged[level]):
+            out[level] = spill[level] * out[level + 1]
     return out

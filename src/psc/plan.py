@@ -4,7 +4,7 @@ A plan is a list of rounds. Each round draws posterior samples at one level of t
 number of principal components in every window there. Encoder and decoder follow the same plan.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from psc.errors import PscError
@@ -96,12 +96,15 @@ DEFAULT = Plan(
     rounds=(
         *_repeat(9, 2, 5, 8), Round(2, FULL_BASIS, 8),
         *_repeat(8, 1, 6, 8), Round(1, FULL_BASIS, 8),
-        Round(0, 10, 8), Round(0, FULL_BASIS, 7),
+        Round(0, 10, 8), Round(0, FULL_BASIS, 5),
     ),
     samples=12,
     fresh_steps=14,
 )  # fmt: skip
 """Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
+
+REHEARSAL = replace(DEFAULT, rounds=tuple(replace(item, steps=2) for item in DEFAULT.rounds), fresh_steps=4)
+"""DEFAULT at a quarter of its cost; for rate control only, no file names it."""
 
 PAPER = Plan(
     levels=(Level(1, 0),),

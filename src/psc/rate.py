@@ -2,29 +2,38 @@
 
 An encoder's session is its decoder's, so the encoder knows the true bits and the true error after every
 round. The step Delta comes from a forecast (:mod:`psc.forecast`), which every coded level of the pyramid
-corrects: coarse levels are nearly free, so a wrong step is found early and the encode begins again. A size is
-then met exactly by cutting the last round, whose least important numbers come last.
+corrects: coarse levels are nearly free, so a wrong step is found early and the encode begins again.
+Rehearsals with few steps, at a quarter of the cost, tell what full resolution will take. A size is then met
+exactly by cutting the last round, whose least important numbers come last.
 """
 
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from psc.errors import PscError
 from psc.forecast import Forecast, Outcome
 from psc.images import psnr, to_image
-from psc.plan import BEST_STEP, WORST_STEP, at_step
+from psc.plan import BEST_STEP, REHEARSAL, WORST_STEP, Settings, at_step
 from psc.prior import Prior
 from psc.restore import restore
 from psc.session import Progress, Session
 from psc.sides import Encoder, Report, encoder, new_header
 
-COST = 2.5
-"""Network evaluations that a target may cost, in units of one plain encode's."""
+SIZE_COST, PSNR_COST = 2.5, 6.0
+"""Network evaluations, in plain encodes, after which a file that meets the target is good enough.
+
+A size that is exceeded can be cut; a PSNR that is exceeded by too much takes another encode.
+"""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
-RESTARTS = 8
+RESTARTS, REHEARSALS = 8, 2
+REHEARSED_BITS, REHEARSED_ERROR = (0.5, 0.25, 0.06), (0.16, 0.25, 0.15)
+"""How much more bits and error a rehearsal has than the real thing (log2, by level, finest first)."""
+NEAR = 4
+"""Step indices within which a rehearsal's findings hold."""
 LEAST_ROUND = 6
 """Bytes that must be left for a round to be begun: a cut nearer to its beginning might reach behind it."""
 PSNR_EXCESS = 0.2
@@ -46,8 +55,9 @@ class Size:
 
     size: int
     limit: float
-    aim = 1.03
-    accepted = (0.985, 1.12)
+    cost = SIZE_COST
+    aim = 1.05
+    accepted = (0.982, 1.15)
 
     def expected(self, outcome: Outcome) -> float:
         """The excess that is expected of an attempt."""
@@ -72,6 +82,7 @@ class Psnr:
     target: float
     picture: torch.Tensor
     limit = math.inf
+    cost = PSNR_COST
     aim = 10 ** (PSNR_EXCESS / 20)
     accepted = (1.0, 10 ** (PSNR_EXCESS / 10))
 
@@ -117,6 +128,7 @@ def to_psnr(picture: torch.Tensor, target: float, *, seed: int, prior: Prior, pr
 def _search(attempts: "_Attempts") -> Found:
     """Attempts until one is accepted or the cost is used up; then the best one."""
     low, high = attempts.goal.accepted
+    attempts.rehearse()
     best: Found | None = None
     while best is None or not attempts.over(best):
         found = attempts.run()
@@ -143,52 +155,90 @@ class _Attempts:
         self._progress, self._forecast = progress, Forecast(picture)
         self._spent, self._restarts = 0.0, 0
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
+        self._done: dict[int, float] = {}
 
     def over(self, best: Found) -> bool:
         """Whether no further attempt is possible, or the goal is reached and none may be paid for."""
         reached = best.excess >= self.goal.accepted[0]
         return self._coarsest < self._finest or (reached and not self._affordable(self._index()))
 
+    def rehearse(self) -> None:
+        """Find a step with which a rehearsal comes near to the goal."""
+        for _ in range(REHEARSALS):
+            while True:
+                index = self._index()
+                settings = Settings(REHEARSAL, len(REHEARSAL.rounds), index, self._seed)
+                side = encoder(self._picture, settings, self._prior, self._report)
+                ended = self._code(side, settings, index)
+                self._spent += side.session.nfe
+                if ended:
+                    break
+            if abs(self._index() - index) <= NEAR:
+                break
+
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
         index = self._index()
-        chosen = at_step(index, self._seed)
-        side = encoder(self._picture, chosen, self._prior, self._report)
-        for level, rounds in chosen.by_level():
-            if not self._level(side, level, rounds, index):
-                break
-            if level > 0 and self._give_up(side, index):
-                self._spent += side.session.nfe
-                self._restarts += 1
-                return None
-        found = self.goal.finish(side, self._expected(index))
+        settings = at_step(index, self._seed)
+        side = encoder(self._picture, settings, self._prior, self._report)
+        if not self._code(side, settings, index):
+            self._spent += side.session.nfe
+            return None
+        expected = self._expected(index)
+        found = self.goal.finish(side, expected)
+        if isinstance(self.goal, Psnr):
+            self._forecast.scale_error(expected / found.excess)
         self._spent += side.session.nfe
+        self._done[index] = math.log(found.excess)
         if found.excess < self.goal.accepted[0]:
             self._coarsest = index - 1
         else:
             self._finest = index + 1
         return found
 
-    def _level(self, side: Encoder, level: int, rounds: int, index: int) -> bool:
+    def _code(self, side: Encoder, settings: Settings, index: int) -> bool:
+        """Run an attempt's rounds; False if it was given up because another step promises more."""
+        rehearsal = settings.plan == REHEARSAL
+        for level, rounds in settings.by_level():
+            if not self._level(side, level, rounds, index, rehearsal):
+                break
+            if level > 0 and self._give_up(side, index, rehearsal):
+                self._restarts += 1
+                return False
+        return True
+
+    def _level(self, side: Encoder, level: int, rounds: int, index: int, rehearsal: bool) -> bool:
         """The rounds of one level, and what they teach; False where the goal's limit is reached."""
+        limit = math.inf if rehearsal else self.goal.limit
         before, left = side.writer.bits, rounds
-        while left and self.goal.limit - side.writer.bits >= 8 * LEAST_ROUND:
+        while left and limit - side.writer.bits >= 8 * LEAST_ROUND:
             side.step()
             left -= 1
-        if left < rounds:
-            self._forecast.observe(index, level, side.writer.bits - before, side.session.error())
-        return left == 0 and side.writer.bits < self.goal.limit
+        if left == 0:
+            bits = (side.writer.bits - before) / 2.0 ** (rehearsal * REHEARSED_BITS[level])
+            error = side.session.error() / 2.0 ** (rehearsal * REHEARSED_ERROR[level])
+            self._forecast.observe(index, level, bits, error)
+        return left == 0 and side.writer.bits < limit
 
-    def _give_up(self, side: Encoder, index: int) -> bool:
+    def _give_up(self, side: Encoder, index: int, rehearsal: bool) -> bool:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
-        early = side.session.nfe < EARLY * _cost(index)
-        if self._restarts >= RESTARTS or not (early or self._affordable(index)):
+        early = side.session.nfe < EARLY * side.session.plan.nfe(side.header.rounds)
+        if self._restarts >= RESTARTS or not (early or rehearsal or self._affordable(index)):
             return False
-        low, high = (0.99, 1.02) if early else (0.98, 1.08)
+        low, high = (0.97, 1.03) if early else (0.93, 1.15)
         return not low <= self._expected(index) / self.goal.aim <= high and self._index() != index
 
     def _index(self) -> int:
-        """The coarsest step index, of those left, that is expected to be fine enough."""
+        """The coarsest step index, of those left, that is expected to be fine enough.
+
+        Expected by interpolation where attempts on both sides have ended, else by the forecast.
+        """
+        coarse, fine = self._coarsest + 1, self._finest - 1
+        if coarse in self._done and fine in self._done:
+            indices, excesses = (fine, coarse), (self._done[fine], self._done[coarse])
+            left = range(self._coarsest, self._finest, -1)
+            aim = math.log(self.goal.aim)
+            return next((i for i in left if np.interp(i, indices, excesses) >= aim), self._finest)
         for index in range(self._coarsest, self._finest, -1):
             if self._expected(index) >= self.goal.aim:
                 return index
@@ -196,7 +246,7 @@ class _Attempts:
 
     def _affordable(self, index: int) -> bool:
         """Whether another whole encode with this index is within the cost that rate control may have."""
-        return self._spent + _cost(index) <= COST * _cost(index)
+        return self._spent + _cost(index) <= self.goal.cost * _cost(index)
 
     def _expected(self, index: int) -> float:
         return self.goal.expected(self._forecast.outcome(index))

@@ -15,7 +15,7 @@ from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT
 from psc.session import Session
 
-LOWEST, STEPS = 50, 6
+LOWEST, STEPS = 50, 4
 """A restoration starts at this noise level at least (sigma = .29), and takes so many steps from there."""
 Restoration = Literal["mean", "sample", "preview"]
 

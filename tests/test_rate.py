@@ -1,0 +1,93 @@
+"""Targets: sizes are met from below, PSNR from above, at a bounded cost, and the decoder sees the same."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import psc
+from psc import forecast, rate
+from psc.images import psnr, to_image, to_tensor
+from psc.plan import DEFAULT
+from psc.prior import HaarGaussian
+from psc.restore import restore
+from tests.conftest import texture
+
+PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
+ARRAY = texture(64, 64)
+PICTURE = to_tensor(ARRAY)
+PLAIN = DEFAULT.nfe(len(DEFAULT.rounds))
+
+
+class Cost:
+    """Adds up the network evaluations of all attempts."""
+
+    nfe = 0.0
+
+    def __call__(self, now: object) -> None:
+        self.nfe = now.nfe
+
+
+def to_size(size: int, picture: object = PICTURE) -> tuple[rate.Found, float]:
+    cost = Cost()
+    return rate.to_size(picture, size, seed=0, prior=PRIOR, progress=cost), cost.nfe
+
+
+@pytest.mark.parametrize("size", [120, 300, 1000])
+def test_a_size_is_met_from_below_at_a_bounded_cost(size: int) -> None:
+    found, nfe = to_size(size)
+    assert 0.98 * size <= len(found.data) <= size
+    assert nfe <= 2.6 * PLAIN
+    ours = to_image(restore(found.session)[:, :64, :64])
+    assert np.array_equal(np.asarray(ours), np.asarray(psc.decode(found.data, prior=PRIOR)))
+
+
+def test_a_wrong_forecast_costs_time_but_not_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    for factor in (-3.0, 3.0):
+        monkeypatch.setattr(forecast, "BITS", tuple((u + factor, v) for u, v in forecast.BITS))
+        found, _ = to_size(400)
+        assert 0.98 * 400 <= len(found.data) <= 400
+
+
+@pytest.mark.parametrize("target", [22.0, 30.0])
+def test_a_psnr_is_reached_and_hardly_exceeded(target: float) -> None:
+    """On so small a picture one step is worth half a decibel or more; .2 dB can be asked of larger ones."""
+    found = rate.to_psnr(PICTURE, target, seed=0, prior=PRIOR, progress=Cost())
+    decoded = psc.decode(found.data, prior=PRIOR)
+    assert target <= psnr(decoded, to_image(PICTURE)) <= target + 1.0
+
+
+@given(st.integers(20, 60), st.integers(20, 60), st.integers(90, 200), st.booleans())
+@hypothesis_settings(max_examples=6, deadline=None)
+def test_any_picture_any_size(height: int, width: int, size: int, grey: bool) -> None:
+    array = texture(height, width, 1 if grey else 3)
+    data = psc.encode(array, target_size=size, prior=PRIOR)
+    assert len(data) <= size
+    assert psc.decode(data, prior=PRIOR).size == (width, height)
+
+
+def test_targets_by_name() -> None:
+    by_size = psc.encode(ARRAY, target_size=512, prior=PRIOR)
+    assert psc.encode(ARRAY, target_bpp=1.0, prior=PRIOR) == by_size
+    assert psc.info(by_size)["bpp"] <= 1.0
+
+
+def test_targets_that_cannot_be() -> None:
+    with pytest.raises(psc.PscError, match="at least"):
+        psc.encode(ARRAY, target_size=20, prior=PRIOR)
+    with pytest.raises(psc.PscError, match="at most one"):
+        psc.encode(ARRAY, quality=10, target_bpp=1.0, prior=PRIOR)
+    with pytest.raises(psc.PscError, match="rate control"):
+        psc.encode(ARRAY, target_bpp=1.0, preset="paper", prior=PRIOR)
+    with pytest.raises(psc.PscError, match="the most that this picture reaches is"):
+        psc.encode(ARRAY[:16, :16], target_psnr=70, prior=PRIOR)
+    with pytest.raises(psc.PscError, match="the most that this picture takes is"):
+        psc.encode(ARRAY[:16, :16], target_size=10**6, prior=PRIOR)
+    for nonsense in (math.nan, math.inf, -1.0):
+        with pytest.raises(psc.PscError, match="target"):
+            psc.encode(ARRAY, target_psnr=nonsense, prior=PRIOR)
+        with pytest.raises(psc.PscError, match="target"):
+            psc.encode(ARRAY, target_bpp=nonsense, prior=PRIOR)
