@@ -152,6 +152,45 @@ def test_the_choices_of_restore_are_those_of_the_library() -> None:
     assert tuple(cli.Restore) == typing.get_args(restore.Restoration)
 
 
+def test_variations_are_files_of_their_own(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(folder)
+    result = psc("decode", "b.psc", "c.png", "--variations", "2", "--json")
+    figures = json.loads(result.out)
+    assert figures["outputs"] == ["c-1.png", "c-2.png"]
+    assert (figures["restoration"], figures["nfe_restoration"] > 0) == ("sample", True)
+    assert psc("decode", "b.psc", "one.png", "--restore", "sample").code == 0
+    assert Path("c-1.png").read_bytes() == Path("one.png").read_bytes() != Path("c-2.png").read_bytes()
+    assert names(folder) == ["a.png", "b.psc", "c-1.png", "c-2.png", "one.png"]
+    kept = Path("c-2.png").read_bytes()
+    Path("c-1.png").unlink()
+    assert_fails(psc("decode", "b.psc", "c.png", "--variations", "2"), "c-2.png exists", "--force")
+    assert not Path("c-1.png").exists()
+    result = psc("decode", "b.psc", "c.png", "--variations", "10", "-f")
+    assert "c-01.png to c-10.png: 40x30, " in result.err
+    assert Path("c-02.png").read_bytes() == kept
+
+
+def test_the_uncertainty_map_is_a_picture_of_its_own(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    result = psc("decode", folder / "b.psc", folder / "c.png", "--uncertainty", folder / "map.webp")
+    assert result.code == 0
+    with Image.open(folder / "map.webp") as image:
+        assert image.format == "WEBP"
+        assert min(image.size) > 300
+    assert psc("decode", folder / "b.psc", folder / "d.png").code == 0
+    assert (folder / "c.png").read_bytes() == (folder / "d.png").read_bytes()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(psc_session(), "run", None)
+    result = psc("decode", folder / "b.psc", folder / "e.png", "--uncertainty", folder / "f.png")
+    assert_fails(result, "pip install psc-codec[plot]")
+
+
+@pytest.mark.parametrize("way", ["ddrm", "pigdm"])
+def test_published_restorations_by_name(psc: Psc, folder: Path, way: str) -> None:
+    result = psc("decode", folder / "b.psc", "--restore", way, "--steps", 6, "--json")
+    figures = json.loads(result.out)
+    assert (figures["restoration"], figures["nfe_restoration"]) == (way, pytest.approx(6))
+
+
 # What is printed
 
 
@@ -246,6 +285,9 @@ def test_version_and_help_come_without_pytorch() -> None:
         ["encode", "a.png", "--preset", "fast"],
         ["encode", "a.png", "--seed", "-1"],
         ["decode", "b.psc", "--restore", "best"],
+        ["decode", "b.psc", "--steps", "1"],
+        ["decode", "b.psc", "--variations", "0"],
+        ["decode", "b.psc", "--variations", "2", "--uncertainty", "c.png"],
         ["decode"],
         ["transcode", "a.png"],
     ],
@@ -279,6 +321,16 @@ def test_wrong_usage_exits_with_2(psc: Psc, folder: Path, arguments: list[str], 
         (["decode", "b.psc", "x" * 300 + ".png"], ["too long"]),
         (["encode", "a.png", "a.png", "-f"], ["is the input"]),
         (["encode", "a.png", "--seed", str(2**64)], ["seed 18446744073709551616"]),
+        (["decode", "b.psc", "--steps", "5", "--restore", "preview"], ["evaluates nothing"]),
+        (["decode", "b.psc", "--steps", "999"], ["999 steps", "expected 2 to"]),
+        (["decode", "b.psc", "--variations", "2", "--restore", "mean"], ["single picture"]),
+        (["decode", "b.psc", "-", "--variations", "2"], ["name an output file"]),
+        (["decode", "b.psc", "none/b.png", "--variations", "2"], ["none does not exist"]),
+        (["decode", "b.psc", ".", "--variations", "2"], ["is a folder"]),
+        (["decode", "b.psc", "--uncertainty", "-"], ["a file of its own"]),
+        (["decode", "b.psc", "c.png", "--uncertainty", "./c.png"], ["a file of its own"]),
+        (["decode", "b.psc", "--uncertainty", "a.png"], ["exists", "--force"]),
+        (["decode", "b.psc", "--uncertainty", "c.xyz"], ["'.xyz'"]),
     ],
 )
 def test_failures_are_one_sentence(

@@ -17,7 +17,7 @@ from PIL import Image
 
 import psc
 from psc.plan import DEFAULT, FULL_BASIS, Plan, Round, Settings
-from psc.posterior import ddrm
+from psc.posterior import particles
 from psc.prior import Prior, convolution, tiles
 from psc.prior.convolution import Bytes, Float, Layer, agrees, ready
 from psc.prior.embedded import load_embedded
@@ -113,7 +113,7 @@ def test_the_golden_file_decodes_to_the_golden_pictures(embedded_prior: Prior) -
 def test_batches_do_not_matter(embedded_prior: Prior, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     """Particles evaluated one by one or by fives; all together is the default for so small a picture."""
     monkeypatch.setattr(tiles, "BATCH", batch * 64 * 64)
-    monkeypatch.setattr(ddrm, "GROUP", batch * 64 * 64)
+    monkeypatch.setattr(particles, "GROUP", batch * 64 * 64)
     assert outcome(embedded_prior) == expected()
 
 

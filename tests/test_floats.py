@@ -13,7 +13,7 @@ from psc.bitstream.rangecoder import Reader, Writer
 from psc.exact import gaussian
 from psc.images import to_tensor
 from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
-from psc.posterior import ddrm
+from psc.posterior import particles
 from psc.prior import HaarGaussian
 from psc.session import Session
 from tests import models
@@ -129,7 +129,7 @@ def test_a_body_that_cannot_be_read_on_in_another_state_is_not_lost() -> None:
 
 def test_groups_are_the_files_not_the_machines() -> None:
     """The network is asked for the same batches on both sides; FORMAT.md, section 5, fixes their size."""
-    assert ddrm.GROUP == 2**20
+    assert particles.GROUP == 2**20
     ours, theirs = Elsewhere(), Elsewhere()
     data = psc.encode_with(texture(40, 50), Settings(SMALL, 5, 96, 3), prior=ours)
     psc.decode_details(data, restoration="preview", prior=theirs)

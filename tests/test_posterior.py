@@ -10,7 +10,8 @@ import torch
 
 from psc.exact import haar, to_grid
 from psc.exact.fixed import ROW_BITS
-from psc.posterior import HIGHEST, Draw, draw, level_above, schedule, sigma
+from psc.posterior import HIGHEST, Draw, level_above, schedule, sigma
+from psc.posterior.ddrm import draw
 from psc.prior import HaarGaussian
 from psc.prior.levels import LOWEST
 from psc.transform import Windows

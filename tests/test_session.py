@@ -13,7 +13,7 @@ from psc.bitstream.container import Header, unpack
 from psc.bitstream.rangecoder import Reader, Writer
 from psc.images import to_tensor
 from psc.plan import Settings
-from psc.posterior import ddrm
+from psc.posterior import particles
 from psc.prior import HaarGaussian
 from psc.restore import restore
 from psc.session import Session
@@ -100,7 +100,7 @@ def test_neither_threads_nor_groups_nor_bands_change_the_bytes(
     files = [psc.encode_with(picture, small, prior=gaussian_prior)]
     torch.set_num_threads(2)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
-    monkeypatch.setattr(ddrm, "GROUP", 1)
+    monkeypatch.setattr(particles, "GROUP", 1)
     monkeypatch.setattr(pyramid, "BAND", 1)
     monkeypatch.setattr(sensing, "CHUNK", 3)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
@@ -140,7 +140,7 @@ def test_a_restoration_needs_a_known_name(
     gaussian_prior: HaarGaussian, small: Settings, picture: Image.Image
 ) -> None:
     data = psc.encode_with(picture, small, prior=gaussian_prior)
-    with pytest.raises(psc.PscError, match="choose one of: mean, sample, preview"):
+    with pytest.raises(psc.PscError, match="choose one of: preview, mean, ddrm, pigdm, sample"):
         psc.decode(data, restoration="best", prior=gaussian_prior)
 
 

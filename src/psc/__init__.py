@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         encode,
         encode_with,
         simulate,
+        variations,
     )
     from psc.errors import PscError
     from psc.plan import Plan, Settings, settings
@@ -33,6 +34,7 @@ else:
             "encode",
             "encode_with",
             "simulate",
+            "variations",
         ),
         "psc.errors": ("PscError",),
         "psc.plan": ("Plan", "Settings", "settings"),
@@ -71,5 +73,6 @@ __all__ = [
     "settings",
     "simulate",
     "truncate",
+    "variations",
     "verify",
 ]

@@ -9,6 +9,7 @@ import json
 import time
 import warnings
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -45,9 +46,11 @@ class Preset(StrEnum):
 class Restore(StrEnum):
     """See :mod:`psc.restore`."""
 
-    mean = "mean"
-    sample = "sample"
     preview = "preview"
+    mean = "mean"
+    ddrm = "ddrm"
+    pigdm = "pigdm"
+    sample = "sample"
 
 
 Picture = Annotated[str, typer.Argument(metavar="IN", help="The picture; - is standard input.")]
@@ -75,7 +78,20 @@ Guidance = Annotated[
 ]
 Class = Annotated[int | None, typer.Option("--class", min=0, help="For a class-conditional model.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the noise; stored in the file.")]
-How = Annotated[Restore, typer.Option(help="mean: least error; sample: sharper; preview: fastest.")]
+How = Annotated[
+    Restore | None,
+    typer.Option(
+        help="preview: at once; mean: least error; sample: natural; ddrm, pigdm: the published restorations, "
+        "of low error and natural. Default: mean; sample for variations."
+    ),
+]
+Steps = Annotated[int | None, typer.Option(min=2, help="Network evaluations per sample of the restoration.")]
+Variations = Annotated[
+    int | None, typer.Option(min=1, help="Write so many plausible pictures: OUT-1.png, OUT-2.png, ...")
+]
+Uncertainty = Annotated[
+    str | None, typer.Option(metavar="MAP", help="Also draw how much the samples differ, with a scale.")
+]
 Partial = Annotated[bool, typer.Option("--allow-partial", help="Decode what is certain of a damaged file.")]
 Model = Annotated[
     str, typer.Option("--prior", metavar="NAME|PATH", help="The diffusion model: see `psc priors`.")
@@ -172,7 +188,10 @@ def encode(
 def decode(
     source: File,
     target: Out = None,
-    restore: How = Restore.mean,
+    restore: How = None,
+    steps: Steps = None,
+    variations: Variations = None,
+    uncertainty: Uncertainty = None,
     allow_partial: Partial = False,
     model_name: Model = "embedded",
     half: Half = False,
@@ -183,26 +202,41 @@ def decode(
     as_json: AsJson = False,
 ) -> None:
     """Decompress a .psc file to a picture; OUT's extension chooses the format, stdout gets PNG."""
+    if variations and uncertainty:
+        raise typer.BadParameter("--variations and --uncertainty cannot be combined: run psc twice")
     with files.reported(quiet):
-        target = files.choose_output(source, target, ".png", force=force)
+        targets = files.choose_outputs(source, target, ".png", variations, force=force)
         data = files.read(source)
         header = psc.info(data)
-        picture_format = files.picture_format(target, header["mode"], (header["width"], header["height"]))
-        from psc import codec, prior
+        picture_format = files.picture_format(targets[0], header["mode"], (header["width"], header["height"]))
+        map_format = _map_format(source, targets[0], uncertainty, force)
+        from psc import chart, codec, prior
 
-        model = prior.load_prior(model_name, device=device, half=half)
+        how = (restore or (Restore.sample if variations else Restore.mean)).value
+        options: dict[str, Any] = {"restoration": how, "steps": steps, "allow_partial": allow_partial}
         with Meter("decode", quiet, verbose) as meter:
-            found = codec.decode_details(
-                data, restoration=restore.value, allow_partial=allow_partial, prior=model, progress=meter
-            )
-        files.write(target, files.encode_picture(found.image, picture_format))
+            model = prior.load_prior(model_name, device=device, half=half)
+            options |= {"prior": model, "progress": meter}
+            if variations:
+                pictures = codec.variations(data, variations, **options)
+            else:
+                pictures = iter([codec.decode_details(data, uncertainty=bool(uncertainty), **options)])
+            for name, found in zip(targets, pictures, strict=True):
+                files.write(name, files.encode_picture(found.image, picture_format))
+        if uncertainty and found.deviation is not None:
+            drawn = chart.uncertainty_map(found.deviation)
+            files.write(uncertainty, files.encode_picture(drawn, map_format))
         if found.note:
             warnings.warn(f"{found.note}; decoded {found.rounds} of {header['rounds']} rounds", stacklevel=1)
-        figures = _figures(source, target, found.image.size) | meter.figures()
+        figures = _figures(source, targets[0], found.image.size) | meter.figures()
         figures |= {"rounds": found.rounds, "symbols": found.symbols, "complete": found.complete}
-        figures |= {"note": found.note, "nfe_rounds": found.nfe[0], "nfe_restoration": found.nfe[1]}
-        line = "{output}: {width}x{height}, {rounds} rounds, {nfe_rounds:.0f} + {nfe_restoration:.0f} NFE"
-        _conclude(figures, line + ", {seconds:.1f} s", as_json, quiet)
+        figures |= {"note": found.note, "nfe_rounds": found.nfe[0]}
+        figures |= {"nfe_restoration": figures["nfe"] - found.nfe[0], "restoration": how, "outputs": targets}
+        names = f"{{output}} to {{outputs[{len(targets) - 1}]}}" if variations else "{output}"
+        line = (
+            "{width}x{height}, {rounds} rounds, {nfe_rounds:.0f} + {nfe_restoration:.0f} NFE, {seconds:.1f} s"
+        )
+        _conclude(figures, f"{names}: {line}", as_json, quiet)
 
 
 @app.command()
@@ -330,6 +364,19 @@ class Meter:
     def figures(self) -> dict[str, Any]:
         """Rounds, NFE and the seconds since the meter was made."""
         return {"rounds": self._rounds, "nfe": self._nfe, "seconds": time.perf_counter() - self._start}
+
+
+def _map_format(source: str, picture: str, target: str | None, force: bool) -> str:
+    """Pillow's format for the uncertainty map, if one is wanted; PscError if it cannot be made."""
+    if target is None:
+        return ""
+    if target == files.STDIO or Path(target).resolve() == Path(picture).resolve():
+        raise PscError("the uncertainty map needs a file of its own: name one")
+    files.choose_output(source, target, ".png", force=force)
+    from psc import chart
+
+    chart.require()
+    return files.picture_format(target, "RGB", (64, 64))
 
 
 def _figures(source: str, target: str, size: tuple[int, int]) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from psc import rate
@@ -12,12 +15,15 @@ from psc.bitstream.container import Header
 from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
 from psc.images import ImageLike, to_image, to_tensor
-from psc.latents import to_picture
+from psc.latents import to_pictures
 from psc.plan import PRESETS, Settings, settings
 from psc.prior import Prior, load_prior
-from psc.restore import Restoration, restore
+from psc.restore import Restoration, check, mean_and_deviation, restore
+from psc.restore import variations as restored_variations
 from psc.session import Session, StateMismatchError
 from psc.sides import PARTIAL, Encoder, Report, decoder, encoder, silent
+
+MAX_VARIATIONS = 10000
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Decoded:
 
     rounds, symbols: whole rounds and single numbers that were certain. complete: whether that is all that
     the encoder wrote; if not, ``note`` says why. nfe: of the rounds, and of the restoration (see Progress).
+    deviation: if asked for, how much posterior samples differ: (height, width) float32, their standard
+    deviation in 8-bit grey levels (psc.restore.mean_and_deviation).
     """
 
     image: Image.Image
@@ -34,6 +42,7 @@ class Decoded:
     complete: bool
     note: str
     nfe: tuple[float, float]
+    deviation: NDArray[np.float32] | None = None
 
 
 def encode(
@@ -124,10 +133,25 @@ def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Rep
     return side
 
 
-def _restored(session: Session, restoration: Restoration, header: Header, note: str) -> Decoded:
-    coding = session.nfe
-    image = to_image(to_picture(restore(session, restoration), header, session.prior))
-    return Decoded(image, session.rounds, session.symbols, not note, note, (coding, session.nfe - coding))
+def _restored(
+    session: Session,
+    restoration: Restoration,
+    header: Header,
+    note: str,
+    *,
+    steps: int | None = None,
+    uncertainty: bool = False,
+) -> Decoded:
+    coding, deviation = session.nfe, None
+    shown = partial(to_pictures, header=header, prior=session.prior)
+    if uncertainty:
+        picture, map_ = mean_and_deviation(session, steps if restoration == "mean" else None, shown)
+        deviation = map_.float().numpy()
+    if not (uncertainty and restoration == "mean"):
+        picture = restore(session, restoration, steps)
+    image = to_image(shown(picture[None])[0])
+    nfe = (coding, session.nfe - coding)
+    return Decoded(image, session.rounds, session.symbols, not note, note, nfe, deviation)
 
 
 def decode(
@@ -135,13 +159,19 @@ def decode(
     /,
     *,
     restoration: Restoration = "mean",
+    steps: int | None = None,
     allow_partial: bool = False,
     prior: Prior | None = None,
     progress: Report = silent,
 ) -> Image.Image:
     """The picture in the bytes of a .psc file; see :func:`decode_details` for the arguments."""
     return decode_details(
-        data, restoration=restoration, allow_partial=allow_partial, prior=prior, progress=progress
+        data,
+        restoration=restoration,
+        steps=steps,
+        allow_partial=allow_partial,
+        prior=prior,
+        progress=progress,
     ).image
 
 
@@ -150,24 +180,68 @@ def decode_details(
     /,
     *,
     restoration: Restoration = "mean",
+    steps: int | None = None,
+    uncertainty: bool = False,
     allow_partial: bool = False,
     prior: Prior | None = None,
     progress: Report = silent,
 ) -> Decoded:
     """Decode a .psc file and say what the picture rests on.
 
-    restoration: "mean", "sample" or "preview" (psc.restore). allow_partial: accept a cut or damaged body
-    and a state that parts from the encoder's, and return the picture of what is certain; otherwise each
-    is a PscError. prior: must be the one that the file names.
+    restoration: "mean", "sample", "pigdm", "ddrm" or "preview"; steps: network evaluations per sample of the
+    restoration (psc.restore says what they are, and the defaults). uncertainty: also find the deviation.
+    allow_partial: accept a cut or damaged body and a state that parts from the encoder's, and return the
+    picture of what is certain; otherwise each is a PscError. prior: must be the one that the file names.
     """
-    header, session, note = decoder(data, prior or load_prior(), allow_partial, progress)
+    prior = prior or load_prior()
+    check(restoration, steps, prior)
+    header, session, note = _rebuilt(data, prior, allow_partial, progress)
+    return _restored(session, restoration, header, note, steps=steps, uncertainty=uncertainty)
+
+
+def variations(
+    data: bytes,
+    count: int,
+    /,
+    *,
+    restoration: Restoration = "sample",
+    steps: int | None = None,
+    allow_partial: bool = False,
+    prior: Prior | None = None,
+    progress: Report = silent,
+) -> Iterator[Decoded]:
+    """Pictures that a .psc file may show, one after another: posterior samples, each with its own noise.
+
+    The file is decoded before the first; the same call gives the same pictures. count: how many.
+    restoration: "sample", "pigdm" or "ddrm". Otherwise as :func:`decode_details`; the restorations' nfe are
+    each picture's own.
+    """
+    prior = prior or load_prior()
+    check(restoration, steps, prior, several=True)
+    if not 1 <= count <= MAX_VARIATIONS:
+        raise PscError(f"{count} variations asked for; expected 1 to {MAX_VARIATIONS}")
+    header, session, note = _rebuilt(data, prior, allow_partial, progress)
+
+    def drawn() -> Iterator[Decoded]:
+        coding, before = session.nfe, session.nfe
+        for picture in restored_variations(session, count, restoration, steps):
+            image = to_image(to_pictures(picture[None], header, session.prior)[0])
+            nfe, before = (coding, session.nfe - before), session.nfe
+            yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
+
+    return drawn()
+
+
+def _rebuilt(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
+    """A file's header, the session after all of its rounds that are certain, and what is wrong with it."""
+    header, session, note = decoder(data, prior, allow_partial, progress)
     try:
         session.run(header.rounds)
     except (StateMismatchError, BodyError) as error:
         if not allow_partial:
             raise type(error)(f"{error}; {PARTIAL}") from error
         note = note or str(error)
-    return _restored(session, restoration, header, note)
+    return header, session, note
 
 
 def decode_progressively(

@@ -48,6 +48,20 @@ def choose_output(source: str, target: str | None, suffix: str, *, force: bool) 
     return target
 
 
+def choose_outputs(
+    source: str, target: str | None, suffix: str, count: int | None, *, force: bool
+) -> list[str]:
+    """The same for ``count`` outputs: OUT-1.png, OUT-2.png, ...; None: one, that is called OUT.png."""
+    if count is None:
+        return [choose_output(source, target, suffix, force=force)]
+    target = choose_output(source, target, suffix, force=True)
+    if target == STDIO:
+        raise PscError("several pictures do not fit into standard output: name an output file")
+    path, digits = Path(target), len(str(count))
+    names = [str(path.with_stem(f"{path.stem}-{number:0{digits}}")) for number in range(1, count + 1)]
+    return [choose_output(source, name, suffix, force=force) for name in names]
+
+
 def _check_output(source: str, target: str, force: bool) -> None:
     if target == STDIO:
         if sys.stdout.isatty() and not force:

@@ -65,9 +65,9 @@ def from_picture(picture: torch.Tensor, plan: Plan, prior: Prior) -> torch.Tenso
     return latent.cpu().clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
 
-def to_picture(x: torch.Tensor, header: Header, prior: Prior) -> torch.Tensor:
-    """The picture (1 or 3, H, W), without padding, of a grid's numbers."""
+def to_pictures(x: torch.Tensor, header: Header, prior: Prior) -> torch.Tensor:
+    """The pictures (B, 1 or 3, H, W), without padding, of grids' numbers (B, channels, height, width)."""
     if isinstance(prior, LatentPrior):
-        x = prior.to_picture(x[None])[0].cpu()
-        x = x.mean(0, keepdim=True) if header.grey else x
-    return x[:, : header.height, : header.width]
+        x = torch.cat([prior.to_picture(one[None]).cpu() for one in x])
+        x = x.mean(1, keepdim=True) if header.grey else x
+    return x[..., : header.height, : header.width]

@@ -1,10 +1,20 @@
-"""From a session's measurements to the picture: the decoder's choice.
+"""From a session's measurements to the picture: the decoder's choice, on the same file.
 
-preview: what the particles at hand say, no further network evaluation. mean: the mean of posterior samples,
-the estimate of least squared error, hence the highest PSNR. sample: one posterior sample, sharper
-and more natural, at a larger error (the perception-distortion trade-off: Blau and Michaeli, 2018).
+    preview  the mean of the particles at hand, no network evaluation
+    mean     the mean of s posterior samples, the estimate of least squared error: the highest PSNR
+    ddrm     one sample by DDRM from pure noise, the published low-distortion restoration
+    pigdm    one sample by PiGDM from pure noise, the published high-realism restoration
+    sample   one of the samples that ``mean`` averages: DDRM from the last round's particle
+
+No restoration is both closest to the truth and indistinguishable from a photograph (Blau and Michaeli, "The
+perception-distortion trade-off", 2018): a mean is closer, a sample more natural. None changes the session, so
+that any number of them can be made of one.
+
+ddrm is the sampler of the rounds (psc.posterior.ddrm): noise-aware, with every estimate projected onto the
+measurements. DDRM proper ignores them below sigma_y and loses what they know (docs/DESIGN.md).
 """
 
+from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
 import torch
@@ -13,21 +23,83 @@ from torch.nn import functional
 from psc.errors import PscError
 from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT
+from psc.posterior import Sampler, ddrm, pigdm
+from psc.prior import Differentiable, Prior
+from psc.prior.levels import HIGHEST, LOWEST
 from psc.session import Session
 
-LOWEST, STEPS = 50, 4
-"""A restoration starts at this noise level at least (sigma = .29), and takes so many steps from there."""
-Restoration = Literal["mean", "sample", "preview"]
+Shown = Callable[[torch.Tensor], torch.Tensor]
+Restoration = Literal["preview", "mean", "ddrm", "pigdm", "sample"]
+CARRIED_LOWEST, CARRIED_STEPS = 50, 4
+"""Carried particles start at this level at least (sigma = .29) for a mean or sample, in so many steps."""
+FROM_NOISE: dict[str, tuple[Sampler, int]] = {"ddrm": (ddrm.draw, 20), "pigdm": (pigdm.draw, 40)}
+"""Samplers that start from pure noise, and how many steps they take by default."""
+MAX_STEPS = HIGHEST - LOWEST + 1
+"""As many as there are noise levels."""
+GREY_LEVELS = 127.5
+"""8-bit grey levels per unit of a pixel in [-1, 1]."""
 
 
-def restore(session: Session, how: Restoration = "mean") -> torch.Tensor:
-    """The picture (C, H, W) in [-1, 1] (or latents), still padded, from all that the session has measured."""
+def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -> None:
+    """PscError if the restoration is unknown or impossible. several: pictures that differ are wanted."""
     if how not in get_args(Restoration):
         raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(get_args(Restoration))}")
+    if several and how in ("preview", "mean"):
+        raise PscError(f"restoration {how!r} is a single picture; variations are: sample, ddrm or pigdm")
+    if steps is not None and how == "preview":
+        raise PscError("restoration 'preview' evaluates nothing; leave out the steps, or choose another one")
+    if steps is not None and not 2 <= steps <= MAX_STEPS:
+        raise PscError(f"{steps} steps asked for; expected 2 to {MAX_STEPS} evaluations per sample")
+    if how == "pigdm" and not isinstance(prior, Differentiable):
+        raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
+
+
+def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
+    """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
+
+    steps: network evaluations per sample. By default those of FROM_NOISE; for mean and sample CARRIED_STEPS,
+    or the plan's fresh steps where the particles are of a coarser level.
+    """
+    check(how, steps, session.prior)
     if how == "preview":
         return _preview(session)
-    particles = session.sample(0, STEPS, 1 if how == "sample" else None, LOWEST)
-    return _mean(particles)[0].float()
+    if how == "mean":
+        return _mean(_samples(session, steps))[0].float()
+    return _sample(session, how, steps, 0)
+
+
+def variations(session: Session, count: int, how: Restoration, steps: int | None) -> Iterator[torch.Tensor]:
+    """Pictures (C, H, W) that are all plausible, each with a noise of its own; the first is ``restore``'s."""
+    check(how, steps, session.prior, several=True)
+    return (_sample(session, how, steps, number) for number in range(count))
+
+
+def mean_and_deviation(
+    session: Session, steps: int | None = None, shown: Shown = lambda samples: samples
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The restoration ``mean``, and how much its samples differ: (H, W), in 8-bit grey levels.
+
+    The deviation is the samples' standard deviation, as root mean square over the colours. It says what the
+    measurements leave open as far as the prior knows; it does not count the measurements' own rounding.
+    shown: what the samples (s, C, H, W) look like, if they are not pictures but latents.
+    """
+    check("mean", steps, session.prior)
+    samples = _samples(session, steps)
+    return _mean(samples)[0].float(), GREY_LEVELS * shown(samples).var(0).mean(0).sqrt()
+
+
+def _samples(session: Session, steps: int | None, number: int = 0, count: int | None = None) -> torch.Tensor:
+    """Posterior samples at full size, from the session's particles."""
+    return session.sample(
+        0, steps or CARRIED_STEPS, fresh_steps=steps, number=number, count=count, lowest=CARRIED_LOWEST
+    )
+
+
+def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
+    if how == "sample":
+        return _samples(session, steps, number, 1)[0]
+    sampler, usual = FROM_NOISE[how]
+    return session.restart(sampler, steps or usual, number)[0]
 
 
 def _preview(session: Session) -> torch.Tensor:

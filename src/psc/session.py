@@ -22,7 +22,7 @@ from psc.bitstream.rangecoder import Channel, uniform
 from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, spread_gain
 from psc.errors import PscError
 from psc.plan import Plan, Round
-from psc.posterior import HIGHEST, Draw, draw, level_above
+from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above
 from psc.prior import Prior
 from psc.transform import Proposal, Pyramid, Windows, propose
 
@@ -148,30 +148,53 @@ class Session:
         return float(((found - self._truth[self._level]) ** 2).sum())
 
     def sample(
-        self, k: int, steps: int, count: int | None = None, lowest: int = CARRIED_LOWEST
+        self,
+        k: int,
+        steps: int,
+        *,
+        fresh_steps: int | None = None,
+        number: int = 0,
+        count: int | None = None,
+        lowest: int = CARRIED_LOWEST,
     ) -> torch.Tensor:
         """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.
 
-        steps: DDRM steps if particles of this level are carried over, lowest: the least noise level that they
-        start from. count: how many (default: all s).
+        steps: DDRM steps if particles of this level are carried over; fresh_steps (default: the plan's)
+        otherwise. number, count: of the first sample, and how many (default: all s). Each number has a noise
+        of its own; number i starts from particle i mod s. lowest: the least noise level that carried-over
+        particles start from.
         Changes nothing but ``nfe``: it may be called between rounds, and gives the same samples again.
         """
-        scale = self.plan.levels[k].scale
+        scale, s = self.plan.levels[k].scale, self.plan.samples
         left = SIGMA_K * SIGMA_K * self._unmeasured / (scale * scale)
+        carried = self.particles is not None and not self.plan.paper and k == self._level
         if self.particles is None or self.plan.paper:
-            start = torch.zeros(self.plan.samples, self.pyramid.channels, *self.pyramid.shape(k))
-            first, steps = HIGHEST, self.plan.fresh_steps
-        elif k == self._level:
+            start, first = torch.zeros(s, self.pyramid.channels, *self.pyramid.shape(k)), HIGHEST
+        elif carried:
             start, first = self.particles, level_above(left, lowest=lowest)
         else:
             factor = self.plan.levels[self._level].scale // scale
             start = self.particles.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
-            first, steps = level_above(left, lowest=FINER_LOWEST), self.plan.fresh_steps
+            first = level_above(left, lowest=FINER_LOWEST)
+        if not carried:
+            steps = self.plan.fresh_steps if fresh_steps is None else fresh_steps
+        return self._draw(ddrm.draw, k, start[number % s :][:count], first, steps, number)
+
+    def restart(self, sampler: Sampler, steps: int, number: int) -> torch.Tensor:
+        """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler.
+
+        Never part of a round, so that it need not be exact. number: of its noise.
+        """
+        start = torch.zeros(1, self.pyramid.channels, *self.pyramid.shape(0))
+        return self._draw(sampler, 0, start, HIGHEST, steps, number)
+
+    def _draw(
+        self, sampler: Sampler, k: int, start: torch.Tensor, level: int, steps: int, number: int
+    ) -> torch.Tensor:
+        scale = self.plan.levels[k].scale
         sigma_y = self._coding.step / math.sqrt(12) / scale
-        how = Draw(first, steps, sigma_y, scale, self.seed, self._draws)
-        return draw(
-            self.prior, partial(self.pyramid.agree, k), start[:count], how, partial(self._count, scale)
-        )
+        how = Draw(level, steps, sigma_y, scale, self.seed, self._draws, number)
+        return sampler(self.prior, partial(self.pyramid.agree, k), start, how, partial(self._count, scale))
 
     def _count(self, scale: int, evaluations: int) -> None:
         self.nfe += evaluations / scale**2

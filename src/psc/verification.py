@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psc.errors import PscError
 from psc.images import to_image
-from psc.latents import to_picture
+from psc.latents import to_pictures
 from psc.prior import Prior, load_prior
 from psc.restore import restore
 from psc.session import Session, StateMismatchError
@@ -77,7 +77,7 @@ def verify(
         note = note or str(error)
     picture = ""
     if not note:
-        image = to_image(to_picture(restore(session), header, session.prior))
+        image = to_image(to_pictures(restore(session)[None], header, session.prior)[0])
         picture = hashlib.sha256(image.tobytes()).hexdigest()
     return Verification(tuple(rounds), header.rounds, note, picture)
 

@@ -1,6 +1,7 @@
 """Drawing images that agree with the measurements."""
 
-from psc.posterior.ddrm import Draw, draw
+from psc.posterior import ddrm, pigdm
+from psc.posterior.particles import Draw, Sampler
 from psc.prior.levels import HIGHEST, level_above, schedule, sigma
 
-__all__ = ["HIGHEST", "Draw", "draw", "level_above", "schedule", "sigma"]
+__all__ = ["HIGHEST", "Draw", "Sampler", "ddrm", "level_above", "pigdm", "schedule", "sigma"]

@@ -2,9 +2,9 @@
 
 from psc.prior.embedded import load_embedded
 from psc.prior.gaussian import HaarGaussian
-from psc.prior.protocol import Prior
+from psc.prior.protocol import Differentiable, Prior
 
-__all__ = ["HaarGaussian", "Prior", "conditioned", "load_embedded", "load_prior"]
+__all__ = ["Differentiable", "HaarGaussian", "Prior", "conditioned", "load_embedded", "load_prior"]
 
 
 def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> Prior:

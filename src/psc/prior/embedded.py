@@ -1,5 +1,6 @@
 """The prior inside the package: a small denoiser of RGB photographs (model card: embedded.md)."""
 
+import functools
 import hashlib
 import importlib.resources
 
@@ -9,7 +10,8 @@ from safetensors.torch import load
 from psc.errors import PscError
 from psc.prior.levels import HIGHEST, LOWEST, sigma
 from psc.prior.network import Network, scale_above
-from psc.prior.tiles import tiled
+from psc.prior.tiles import pulled_back, tiled
+from psc.prior.twin import Twin
 
 WEIGHTS = "embedded.safetensors"
 _LEVELS = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
@@ -31,20 +33,35 @@ class EmbeddedPrior:
         """weights: of a safetensors file. kernel: insist on one."""
         self.fingerprint = hashlib.sha256(weights).digest()
         self.device = device
-        self._network = Network(load(weights), device, kernel)
+        self._tensors = load(weights)
+        self._network = Network(self._tensors, device, kernel)
         self.kernel = self._network.kernel
         self.multiple = self._network.shape.multiple
 
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`."""
-        level, known = _LEVELS.get(sigma), scale_above(scale)
-        if level is None:
-            raise PscError(
-                f"the embedded prior knows {len(_LEVELS)} noise levels (psc.prior.levels), "
-                f"and sigma = {sigma} is not one of them"
-            )
+        level, known = _level(sigma), scale_above(scale)
         with torch.inference_mode():
             return tiled(lambda z: self._network(z, level, known), x, halo=self._network.shape.reach)
+
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Differentiable.pullback`; the derivative is the floating-point twin's."""
+        level, known = _level(sigma), scale_above(scale)
+        return pulled_back(lambda z: self.twin(z, level, known), x, v, halo=self._network.shape.reach)
+
+    @functools.cached_property
+    def twin(self) -> Twin:
+        """The network in floating point, differentiable."""
+        return Twin(self._tensors, self._network.shape, self.device)
+
+
+def _level(sigma: float) -> int:
+    if sigma not in _LEVELS:
+        raise PscError(
+            f"the embedded prior knows {len(_LEVELS)} noise levels (psc.prior.levels), "
+            f"and sigma = {sigma} is not one of them"
+        )
+    return _LEVELS[sigma]
 
 
 def load_embedded(device: str = "cpu", kernel: str | None = None) -> EmbeddedPrior:

@@ -41,6 +41,11 @@ class HaarGaussian:
         bands = [to_grid(b * _gain(s, sigma), 24) for b, s in zip(bands, self.detail, strict=True)]
         return synthesise(low, bands).float()
 
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Differentiable.pullback`: denoise is linear and symmetric in x."""
+        del x
+        return self.denoise(v, sigma, scale)
+
 
 def _gain(deviation: float, sigma: float) -> float:
     power = deviation * deviation  # not ** 2: a library's pow need not round correctly

@@ -1,6 +1,6 @@
 """What the codec asks of a diffusion model."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -34,5 +34,17 @@ class Prior(Protocol):
         sigma: one of the sampler's levels (psc.prior.levels); a prior that takes others, too, rounds them
         to its own. scale: each pixel of x0 is the mean of a
         square of so many pixels a side (a prior need not care).
+        """
+        ...
+
+
+@runtime_checkable
+class Differentiable(Prior, Protocol):
+    """A prior that knows its derivative, which need not be exact: only restorations use it."""
+
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """J^T v, with J the derivative of denoise(x, sigma, scale) with respect to x.
+
+        x, v: (B, channels, H, W) float32; returns the same shape, float32.
         """
         ...

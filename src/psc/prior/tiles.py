@@ -5,9 +5,12 @@ the tiles' seams are where the values agree: the result does not depend on the t
 float sums inside the network). At the picture's border the halo ends, as the picture does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
+
+Network = Callable[[torch.Tensor], torch.Tensor]
 
 TILE = 1024
 """Side of a tile's interior in pixels; a multiple of every network's ``multiple``."""
@@ -15,24 +18,50 @@ BATCH = 2**16
 """Pixels (batch x height x width) that are evaluated together at most, one picture at least."""
 
 
-def tiled(
-    network: Callable[[torch.Tensor], torch.Tensor],
-    x: torch.Tensor,
-    *,
-    halo: int,
-) -> torch.Tensor:
-    """network(x) for x (B, C, H, W), at most BATCH pixels or one picture's tile at a time."""
-    out = torch.empty_like(x)
-    height, width = x.shape[2:]
+@dataclass(frozen=True)
+class Tile:
+    """Rows and columns: ``inside`` in the picture, ``window`` with the halo, ``own`` inside the window."""
+
+    window: tuple[slice, slice]
+    inside: tuple[slice, slice]
+    own: tuple[slice, slice]
+
+
+def tiles(height: int, width: int, halo: int) -> Iterator[Tile]:
+    """The tiles of a picture, from the top left, row by row."""
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             bottom, right = min(top + TILE, height), min(left + TILE, width)
             y0, x0 = max(top - halo, 0), max(left - halo, 0)
-            window = x[:, :, y0 : bottom + halo, x0 : right + halo]
-            group = max(1, BATCH // (window.shape[2] * window.shape[3]))
-            for first in range(0, len(x), group):
-                inner = network(window[first : first + group])
-                out[first : first + group, :, top:bottom, left:right] = inner[
-                    :, :, top - y0 : bottom - y0, left - x0 : right - x0
-                ]
+            yield Tile(
+                (slice(y0, min(bottom + halo, height)), slice(x0, min(right + halo, width))),
+                (slice(top, bottom), slice(left, right)),
+                (slice(top - y0, bottom - y0), slice(left - x0, right - x0)),
+            )
+
+
+def tiled(network: Network, x: torch.Tensor, *, halo: int) -> torch.Tensor:
+    """network(x) for x (B, C, H, W), at most BATCH pixels or one picture's tile at a time."""
+    out = torch.empty_like(x)
+    for tile in tiles(x.shape[2], x.shape[3], halo):
+        window = x[:, :, *tile.window]
+        for some in _groups(window):
+            out[some, :, *tile.inside] = network(window[some])[:, :, *tile.own]
     return out
+
+
+def pulled_back(network: Network, x: torch.Tensor, v: torch.Tensor, *, halo: int) -> torch.Tensor:
+    """J^T v for v (B, C, H, W), J the derivative of :func:`tiled` at x: each tile's, added up."""
+    out = torch.zeros_like(x)
+    for tile in tiles(x.shape[2], x.shape[3], halo):
+        for some in _groups(x[:, :, *tile.window]):
+            with torch.enable_grad():
+                window = x[some, :, *tile.window].detach().requires_grad_()
+                inner = network(window)[:, :, *tile.own]
+            out[some, :, *tile.window] += torch.autograd.grad(inner, window, v[some, :, *tile.inside])[0]
+    return out
+
+
+def _groups(window: torch.Tensor) -> list[slice]:
+    size = max(1, BATCH // (window.shape[2] * window.shape[3]))
+    return [slice(first, first + size) for first in range(0, len(window), size)]
