@@ -58,6 +58,10 @@ class GaussianLatents(LatentPrior):
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         return HaarGaussian(low=3.0, detail=(0.2, 0.5), channels=12).denoise(x, sigma, scale)
 
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """The denoiser is linear and symmetric."""
+        return self.denoise(v, sigma, scale)
+
 
 def latents(gain: float = 1.0) -> Any:
     return GaussianLatents(
@@ -91,11 +95,62 @@ def test_any_size_with_and_without_a_caption(shape: tuple[int, int, int], captio
     assert (found["width"], found["height"]) == (shape[1], shape[0])
 
 
-@pytest.mark.parametrize("how", ["mean", "sample", "preview"])
+@pytest.mark.parametrize("how", ["mean", "sample", "preview", "ddrm", "pigdm"])
 def test_restorations_go_through_the_autoencoder(how: Any) -> None:
     array = texture(24, 24)
-    data = psc.encode_with(array, settings(), prior=latents())
-    assert psnr(psc.decode(data, restoration=how, prior=latents()), array) > 28
+    data, simulated = psc.simulate(array, settings(), restoration=how, prior=latents())
+    decoded = psc.decode(data, restoration=how, prior=latents())
+    assert psnr(decoded, array) > 28
+    assert np.array_equal(np.asarray(decoded), np.asarray(simulated.image))
+
+
+@pytest.mark.parametrize("shape", [(13, 21, 3), (13, 21, 1)])
+def test_the_uncertainty_is_the_pictures_not_the_latents(shape: tuple[int, int, int]) -> None:
+    """Shuffle with twice the gain has half the pixels' deviation for the same latents."""
+    array, deviations = texture(*shape), []
+    for gain in (1.0, 2.0):
+        data = psc.encode_with(array // 4 + 96, settings(1), prior=latents(gain))
+        found = psc.decode_details(data, uncertainty=True, prior=latents(gain))
+        plain = psc.decode(data, prior=latents(gain))
+        assert np.array_equal(np.asarray(found.image), np.asarray(plain))
+        assert found.deviation is not None
+        assert found.deviation.shape == shape[:2]
+        deviations.append(float(np.sqrt((found.deviation**2).mean())))
+    assert deviations[0] > 1
+    assert deviations[0] / deviations[1] == pytest.approx(2, rel=0.3)
+
+
+def test_variations_of_latents() -> None:
+    array = texture(13, 21)
+    data = psc.encode_with(array, settings(1), prior=latents())
+    found = list(psc.variations(data, 3, prior=latents()))
+    simulated = psc.simulate_variations(array, settings(1), 3, prior=latents())
+    assert simulated[0] == data
+    for ours, theirs in zip(simulated[1], found, strict=True):
+        assert np.array_equal(np.asarray(ours.image), np.asarray(theirs.image))
+    assert found[0].image.size == (21, 13)
+    assert psnr(found[0].image, np.asarray(found[1].image)) < 40
+
+
+def test_a_pyramid_of_latents() -> None:
+    """Coarse rounds sample a latent of half the size; the picture's sides are padded to its blocks."""
+    plan = Plan(
+        (Level(1, 4), Level(2, 2)),
+        (Round(1, 2, 2), Round(1, FULL_BASIS, 2), Round(0, 2, 2), Round(0, FULL_BASIS, 2)),
+        samples=4,
+        fresh_steps=3,
+    )
+    seen = set()
+
+    class Watched(GaussianLatents):
+        def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+            seen.add((scale, *x.shape[2:]))
+            return super().denoise(x, sigma, scale)
+
+    array = texture(13, 21)
+    data = psc.encode_with(array, Settings(plan, 4, 60, 3), prior=_as(Watched))
+    assert seen == {(2, 4, 8), (1, 8, 12)}
+    assert psnr(psc.decode(data, prior=latents()), array) > 30
 
 
 def test_what_else_can_be_done_with_a_file() -> None:
@@ -150,9 +205,8 @@ def test_presets_are_for_pixels_or_for_latents() -> None:
     for preset in ("latent", "latent-paper"):
         with pytest.raises(psc.PscError, match=f"'{preset}' does not fit .* choose default or paper"):
             psc.encode(array, preset=preset, prior=pixels)
-    for preset in ("default", "paper"):
-        with pytest.raises(psc.PscError, match=f"'{preset}' does not fit .* choose latent or latent-paper"):
-            psc.encode(array, preset=preset, prior=latents())
+    for preset, plan in (("default", LATENT), ("latent", LATENT), ("paper", LATENT_PAPER)):
+        assert unpack(psc.encode(array, quality=0, preset=preset, prior=latents()))[0].plan == plan
     with pytest.raises(psc.PscError, match="choose one of: default, paper, latent, latent-paper"):
         psc.encode(array, preset="other", prior=latents())
     with pytest.raises(psc.PscError, match="'latent' has no rate control"):
@@ -161,7 +215,7 @@ def test_presets_are_for_pixels_or_for_latents() -> None:
 
 def test_the_published_scheme_on_latents() -> None:
     array = texture(10, 12)
-    data = psc.encode(array, quality=20, preset="latent-paper", prior=latents())
+    data = psc.encode(array, quality=20, preset="paper", prior=latents())
     assert psc.info(data)["plan"] == "latent-paper"
     assert psc.info(data)["rounds"] == 3
     simulated = psc.simulate(array, psc.settings(20, "latent-paper"), prior=latents())[1]
@@ -268,6 +322,16 @@ def stable(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return psc.load_prior(str(models.stable_diffusion(tmp_path_factory.mktemp("stable") / "model")))
 
 
+@pytest.mark.parametrize("family", ["stable_diffusion_xl", "stable_diffusion_3"])
+def test_files_of_the_other_families(family: str, tmp_path: Path) -> None:
+    pytest.importorskip("diffusers", reason="needs psc-codec[models]")
+    bare: Any = psc.load_prior(str(getattr(models, family)(tmp_path / "model")))
+    given = bare.conditioned("a red house")
+    data, simulated = psc.simulate(texture(13, 21), settings(), prior=given)
+    assert np.array_equal(np.asarray(psc.decode(data, prior=bare)), np.asarray(simulated.image))
+    assert psc.verify(data, prior=bare).ok
+
+
 @pytest.mark.parametrize(("caption", "guidance"), [("", 1.0), ("a red house", 1.0), ("a red house", 2.5)])
 def test_stable_diffusion_holds_the_same_state_on_both_sides(
     stable: Any, caption: str, guidance: float
@@ -357,7 +421,6 @@ def test_the_command_with_a_caption(command: Any, tmp_path: Path) -> None:
 def test_the_command_refuses(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_fails(command("encode", "a.png", "--guidance", 2), "without a caption")
     assert_fails(command("encode", "a.png", "--caption", "a", "--class", 3), "exclude each other")
-    assert_fails(command("encode", "a.png", "--preset", "paper"), "does not fit", "latent")
     monkeypatch.setattr(priors, "load_prior", lambda *a, **k: HaarGaussian())
     assert_fails(command("encode", "a.png", "--caption", "a"), "takes no caption")
     assert_fails(command("encode", "a.png", "--preset", "latent"), "does not fit", "default or paper")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         encode,
         encode_with,
         simulate,
+        simulate_variations,
         variations,
     )
     from psc.errors import PscError
@@ -34,6 +35,7 @@ else:
             "encode",
             "encode_with",
             "simulate",
+            "simulate_variations",
             "variations",
         ),
         "psc.errors": ("PscError",),
@@ -72,6 +74,7 @@ __all__ = [
     "load_prior",
     "settings",
     "simulate",
+    "simulate_variations",
     "truncate",
     "variations",
     "verify",

@@ -16,7 +16,7 @@ import typer
 from tqdm import tqdm
 
 import psc
-from psc import cli_priors, files
+from psc import cli_batch, cli_priors, files
 from psc.errors import PscError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_priors.app, name="priors")
+app.command()(cli_batch.batch)
 
 
 class Preset(StrEnum):

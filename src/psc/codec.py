@@ -16,7 +16,7 @@ from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
 from psc.images import ImageLike, to_image, to_tensor
 from psc.latents import to_pictures
-from psc.plan import PRESETS, Settings, settings
+from psc.plan import Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, check, mean_and_deviation, restore
 from psc.restore import variations as restored_variations
@@ -64,8 +64,8 @@ def encode(
     At most one of: quality, 0 (smallest) to 100, default 50; target_size, in bytes, or target_bpp, in bits
     per pixel of the whole file, which are never exceeded; target_psnr, in dB of the mean restoration, which
     is reached (psc.rate).
-    preset: "default", or "paper" for the published scheme (up to 256x256 pixels); for a prior of latents
-    "latent", or "latent-paper". By default the first one that fits the prior. seed: of the noise.
+    preset: "default", or "paper" for the published scheme (up to 256x256 pixels); see :func:`preset_for`.
+    seed: of the noise.
     prior: default :func:`psc.load_prior`. What it was given (``conditioned``: a caption, a class) becomes
     part of the file. progress: called after every group of network evaluations.
     Raises PscError for whatever cannot be compressed, or for a target that cannot be met.
@@ -74,7 +74,7 @@ def encode(
     if [quality, *targets].count(None) < 3:
         raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
     model = prior or load_prior()
-    preset = _preset(preset, model)
+    preset = preset_for(model, preset)
     if targets == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed)
         return encode_with(image, chosen, prior=model, progress=progress)
@@ -91,15 +91,19 @@ def encode(
     return rate.to_size(picture, size, seed=seed, prior=model, progress=progress).data
 
 
-def _preset(name: str | None, prior: Prior) -> str:
-    """The preset's name, which is for pixels or for latents as the prior is."""
-    fitting = [preset for preset in PRESETS if preset.startswith("latent") == (prior.factor > 1)]
-    if name in PRESETS and name not in fitting:
+def preset_for(prior: Prior, name: str | None = None) -> str:
+    """The preset that ``name`` (None: "default") means for a prior: of latents there are two of their own.
+
+    "default" is "latent" there, and "paper" is "latent-paper". PscError for these two with a prior of pixels.
+    """
+    if prior.factor > 1:
+        return {None: "latent", "default": "latent", "paper": "latent-paper"}.get(name) or str(name)
+    if name in ("latent", "latent-paper"):
         raise PscError(
-            f"preset {name!r} does not fit the prior {prior.name}, a model of "
-            f"{'latents' if prior.factor > 1 else 'pixels'}; choose {' or '.join(fitting)}"
+            f"preset {name!r} does not fit the prior {prior.name}, a model of pixels; "
+            "choose default or paper, or another prior"
         )
-    return name or fitting[0]
+    return name or "default"
 
 
 def encode_with(
@@ -115,6 +119,7 @@ def simulate(
     /,
     *,
     restoration: Restoration = "mean",
+    steps: int | None = None,
     prior: Prior | None = None,
     progress: Report = silent,
 ) -> tuple[bytes, Decoded]:
@@ -123,8 +128,28 @@ def simulate(
     Half the cost of encode and decode, for experiments: the decoder's session is the same as the encoder's
     by construction, and the digests in the file prove it whenever the file is decoded.
     """
-    side = _encode(to_tensor(image), chosen, prior or load_prior(), progress)
-    return side.file(), _restored(side.session, restoration, side.header, "")
+    prior = prior or load_prior()
+    check(restoration, steps, prior)
+    side = _encode(to_tensor(image), chosen, prior, progress)
+    return side.file(), _restored(side.session, restoration, side.header, "", steps=steps)
+
+
+def simulate_variations(
+    image: ImageLike,
+    chosen: Settings,
+    count: int,
+    /,
+    *,
+    restoration: Restoration = "sample",
+    steps: int | None = None,
+    prior: Prior | None = None,
+    progress: Report = silent,
+) -> tuple[bytes, Iterator[Decoded]]:
+    """The same for :func:`variations`."""
+    prior = prior or load_prior()
+    _check_variations(count, restoration, steps, prior)
+    side = _encode(to_tensor(image), chosen, prior, progress)
+    return side.file(), _drawn(side.session, side.header, "", count, restoration, steps)
 
 
 def _encode(picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report) -> Encoder:
@@ -217,19 +242,25 @@ def variations(
     each picture's own.
     """
     prior = prior or load_prior()
+    _check_variations(count, restoration, steps, prior)
+    header, session, note = _rebuilt(data, prior, allow_partial, progress)
+    return _drawn(session, header, note, count, restoration, steps)
+
+
+def _check_variations(count: int, restoration: Restoration, steps: int | None, prior: Prior) -> None:
     check(restoration, steps, prior, several=True)
     if not 1 <= count <= MAX_VARIATIONS:
         raise PscError(f"{count} variations asked for; expected 1 to {MAX_VARIATIONS}")
-    header, session, note = _rebuilt(data, prior, allow_partial, progress)
 
-    def drawn() -> Iterator[Decoded]:
-        coding, before = session.nfe, session.nfe
-        for picture in restored_variations(session, count, restoration, steps):
-            image = to_image(to_pictures(picture[None], header, session.prior)[0])
-            nfe, before = (coding, session.nfe - before), session.nfe
-            yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
 
-    return drawn()
+def _drawn(
+    session: Session, header: Header, note: str, count: int, restoration: Restoration, steps: int | None
+) -> Iterator[Decoded]:
+    coding, before = session.nfe, session.nfe
+    for picture in restored_variations(session, count, restoration, steps):
+        image = to_image(to_pictures(picture[None], header, session.prior)[0])
+        nfe, before = (coding, session.nfe - before), session.nfe
+        yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
 
 
 def _rebuilt(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:

@@ -20,7 +20,7 @@ from psc.prior.parametrisation import Parametrisation, Predict
 
 @dataclass
 class DiffusionPrior:
-    """See :class:`psc.prior.Prior`.
+    """See :class:`psc.prior.Prior` and :class:`psc.prior.Differentiable`.
 
     predict: the network, for float32 tensors on ``device``. bind: the network under a condition (a class's
     number, a caption); None for a model that takes none. condition, guidance: what it was bound to, as given
@@ -49,6 +49,14 @@ class DiffusionPrior:
         del scale
         with torch.inference_mode(), reproducible(self.device):
             return self.parametrisation.estimate(self.predict, x, sigma)
+
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Differentiable.pullback`."""
+        del scale
+        with torch.enable_grad(), reproducible(self.device):
+            x = x.detach().requires_grad_()
+            estimate = self.parametrisation.estimate(self.predict, x, sigma)
+            return torch.autograd.grad(estimate, x, v)[0]
 
     def conditioned(self, condition: str, guidance: float = 1.0) -> Self:
         """The same model given a caption, or a class's number ("207"); both sides need the same.
