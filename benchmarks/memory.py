@@ -22,8 +22,6 @@ from psc.prior import embedded, tiles
 QUICK = Plan(
     DEFAULT.levels,
     (Round(2, 5, 2),) * 2 + (Round(1, 6, 2),) * 2 + (Round(0, 10, 2),),
-    samples=DEFAULT.samples,
-    fresh_steps=2,
 )
 
 

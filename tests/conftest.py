@@ -10,12 +10,10 @@ from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
 from psc.prior import HaarGaussian
 
 SMALL = Plan(
-    levels=(Level(1, 8), Level(4, 4)),
-    rounds=(Round(1, 3, 4), Round(1, 3, 4), Round(1, FULL_BASIS, 4), Round(0, 4, 4), Round(0, FULL_BASIS, 4)),
-    samples=6,
-    fresh_steps=6,
+    levels=(Level(1, 8, 6), Level(4, 4, 6)),
+    rounds=(Round(1, 3, 6), Round(1, 3, 4), Round(1, FULL_BASIS, 4), Round(0, 4, 6), Round(0, FULL_BASIS, 4)),
 )
-SMALL_PAPER = Plan((Level(1, 0),), (Round(0, 5, 4),) * 6, samples=8, fresh_steps=5, paper=True)
+SMALL_PAPER = Plan((Level(1, 0, 8),), (Round(0, 5, 5),) * 6, paper=True)
 
 
 def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

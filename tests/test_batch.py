@@ -103,7 +103,7 @@ def test_the_published_numbers() -> None:
     given = psc.settings(50, "paper")
     assert batch.adjusted(given, rows=12, steps=20) == given
     changed = batch.adjusted(given, rows=24, rounds=7)
-    assert (changed.rounds, changed.plan.samples, changed.plan.paper) == (7, 32, True)
+    assert (changed.rounds, changed.plan.levels[0].samples, changed.plan.paper) == (7, 32, True)
     assert {item.rows for item in changed.plan.rounds} == {24}
     assert batch.adjusted(given, samples=20).plan.rounds == PAPER.rounds
     full = batch.adjusted(psc.settings(50, "latent"), rows=4)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 
 import psc
 from psc.plan import DEFAULT, FULL_BASIS, Plan, Round, Settings
-from psc.posterior import particles
+from psc.posterior import threads as groups
 from psc.prior import Prior, convolution, tiles
 from psc.prior.convolution import Bytes, Float, Layer, agrees, ready
 from psc.prior.embedded import load_embedded
@@ -27,10 +28,8 @@ from tests.test_golden import FOLDER
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
 CPU = torch.device("cpu")
 PLAN = Plan(
-    DEFAULT.levels,
+    tuple(replace(level, samples=6) for level in DEFAULT.levels),
     (*[Round(2, 4, 3)] * 2, *[Round(1, 4, 3)] * 2, Round(0, 5, 3), Round(0, FULL_BASIS, 3)),
-    samples=6,
-    fresh_steps=4,
 )
 SHORT = Settings(PLAN, len(PLAN.rounds), step_index=110)
 """All kinds of rounds at all of the default plan's levels, in a hundredth of its evaluations."""
@@ -113,7 +112,7 @@ def test_the_golden_file_decodes_to_the_golden_pictures(embedded_prior: Prior) -
 def test_batches_do_not_matter(embedded_prior: Prior, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     """Particles evaluated one by one or by fives; all together is the default for so small a picture."""
     monkeypatch.setattr(tiles, "BATCH", batch * 64 * 64)
-    monkeypatch.setattr(particles, "GROUP", batch * 64 * 64)
+    monkeypatch.setattr(groups, "LARGEST", batch * 64 * 64)
     assert outcome(embedded_prior) == expected()
 
 
@@ -139,11 +138,14 @@ def test_memory_formats_do_not_matter(embedded_prior: Prior) -> None:
     for kind in (Float, Bytes):
         layer, stored = random_layer(), torch.randint(0, 256, (2, 16, 12, 12), dtype=torch.uint8)
         try:
-            sums = kind(layer, CPU)
+            made = kind(layer, CPU)
         except (RuntimeError, AttributeError):  # not in every build
             continue
         strided = stored.contiguous(memory_format=torch.channels_last)
-        assert torch.equal(sums(stored), sums(strided))
+        assert torch.equal(made.scaled(stored, ONES), made.scaled(strided, ONES))
+
+
+ONES = torch.ones(24)
 
 
 def random_layer(limit: int = 127) -> Layer:
@@ -163,39 +165,72 @@ def test_the_reference_is_the_sum() -> None:
             part = padded[:, dy : dy + 5, dx : dx + 6]
             want += np.einsum("oi,ihw->ohw", layer.weight.long().numpy()[:, :, dy, dx], part)
     stored = (a + 128).to(torch.uint8)
-    assert np.array_equal(Float(layer, CPU)(stored)[0].numpy().astype(np.int64), want)
+    assert np.array_equal(Float(layer, CPU).scaled(stored, ONES)[0].numpy().astype(np.int64), want)
 
 
-def saturating(layer: Layer) -> convolution.Sums:
+class Saturating(Float):
     """What processors without VNNI do: pairs of products are added in 16 bits, which saturate."""
 
-    def sums(stored: torch.Tensor) -> torch.Tensor:
-        total = Float(layer, CPU)(stored) - Float(Layer(layer.weight, 1, 0, 255), CPU)(stored)
+    def sums(self, stored: torch.Tensor) -> torch.Tensor:
+        layer = self.layer
+        total = super().sums(stored) - Float(Layer(layer.weight, 1, 0, 255), CPU).sums(stored)
         for i in range(0, layer.weight.shape[1], 2):
             pair = Layer(layer.weight[:, i : i + 2], 1, 0, 255)
-            total += Float(pair, CPU)(stored[:, i : i + 2]).clamp(-(2**15), 2**15 - 1)
+            total += Float(pair, CPU).sums(stored[:, i : i + 2]).clamp(-(2**15), 2**15 - 1)
         return total
 
-    return sums
+
+class Short(Float):
+    """Sums in a shorter format of numbers."""
+
+    def sums(self, stored: torch.Tensor) -> torch.Tensor:
+        return super().sums(stored).bfloat16().float()
 
 
-def test_wrong_kernels_are_refused() -> None:
-    """Saturation, a shorter format of numbers, and an error in one sum of a million."""
+class OneOff(Float):
+    """An error in one sum of many."""
+
+    def sums(self, stored: torch.Tensor) -> torch.Tensor:
+        sums = super().sums(stored)
+        return sums + (sums == sums.max())
+
+
+class FusedSum(Float):
+    """The residual added before the product is rounded (a fused multiply-add)."""
+
+    def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        return (self.sums(stored).double() * scale.double()[:, None, None] + h).float()
+
+
+class Upwards(Float):
+    """Halves are rounded up instead of to even."""
+
+    def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        h = self.scaled(stored, factor).add_(bias[:, None, None])
+        return (h + 0.5).floor().clamp(0, 255).to(torch.uint8)
+
+
+class Wrapping(Float):
+    """Bytes that overflow instead of saturating."""
+
+    def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        h = self.scaled(stored, factor).add_(bias[:, None, None])
+        return h.round().to(torch.int32).to(torch.uint8)
+
+
+@pytest.mark.parametrize("wrong", [Saturating, Short, OneOff, FusedSum, Upwards, Wrapping])
+def test_wrong_kernels_are_refused(wrong: type[Float]) -> None:
     layer = random_layer()
-    exact = Float(layer, CPU)
-    assert agrees(layer, exact, CPU)
-    assert not agrees(layer, saturating(layer), CPU)
-    assert not agrees(layer, lambda a: exact(a).bfloat16().float(), CPU)
-    assert not agrees(layer, lambda a: exact(a) + (exact(a) == exact(a).max()), CPU)
+    assert agrees(layer, Float(layer, CPU), CPU)
+    assert not agrees(layer, wrong(layer, CPU), CPU)
 
 
 def test_what_remains_when_kernels_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(layer: Layer, device: torch.device) -> convolution.Sums:
+    def absent(layer: Layer, device: torch.device) -> convolution.Convolution:
         raise RuntimeError("no such operation")
 
     layer = random_layer()
-    monkeypatch.setitem(convolution.KERNELS, "int8", saturating)
-    monkeypatch.setitem(convolution.KERNELS, "int8", lambda x, _: saturating(x))
+    monkeypatch.setitem(convolution.KERNELS, "int8", Saturating)
     assert ready([layer], CPU)[0] == "float32"
     monkeypatch.setitem(convolution.KERNELS, "int8", absent)
     monkeypatch.setitem(convolution.KERNELS, "float32", absent)

@@ -1,7 +1,6 @@
 """The container: what is refused, in what words, and what a cut file still gives."""
 
 import hashlib
-import itertools
 
 import numpy as np
 import pytest
@@ -25,11 +24,11 @@ def data() -> bytes:
 
 
 plans = st.builds(
-    lambda samples, fresh, paper, rows: Plan(
-        (Level(1, 8), Level(4, 4)), tuple(Round(1, r % samples, 4) for r in rows), samples, fresh, paper
+    lambda fine, more, paper, rows: Plan(
+        (Level(1, 8, fine), Level(4, 4, fine + more)), tuple(Round(1, r % fine, 4) for r in rows), paper
     ),
     st.integers(2, 16),
-    st.integers(2, 30),
+    st.integers(0, 30),
     st.booleans(),
     st.lists(st.integers(0, 15), min_size=1, max_size=20),
 )
@@ -242,11 +241,17 @@ def test_presets_and_plans_are_checked() -> None:
         psc.encode(texture(8, 8), preset="best", prior=PRIOR)
     with pytest.raises(psc.PscError, match="256x256|65536 pixels"):
         psc.encode(texture(257, 256), preset="paper", prior=PRIOR)
-    for levels, rounds, samples in itertools.product(
-        [(Level(2, 8),), (Level(1, 8), Level(3, 4)), (Level(1, 7),)], [(Round(0, 1, 4),)], [4]
+    for wrong in (
+        (Level(2, 8, 4),),
+        (Level(1, 8, 4), Level(3, 4, 4)),
+        (Level(1, 7, 4),),
+        (Level(1, 8, 1),),
+        (Level(1, 8, 5), Level(4, 4, 4)),
     ):
         with pytest.raises(psc.PscError, match="not a valid plan"):
-            Plan(levels, rounds, samples, 4)
+            Plan(wrong, (Round(0, 1, 4),))
+    with pytest.raises(psc.PscError, match="not a valid plan"):
+        Plan((Level(1, 8, 4),), (Round(0, 4, 4),))
 
 
 @pytest.mark.parametrize("mode", ["1", "LA", "P", "RGBA", "CMYK", "I;16", "YCbCr", "HSV", "F"])

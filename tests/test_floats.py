@@ -13,16 +13,14 @@ from psc.bitstream.rangecoder import Reader, Writer
 from psc.exact import gaussian
 from psc.images import to_tensor
 from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
-from psc.posterior import particles
+from psc.posterior import threads
 from psc.prior import HaarGaussian
 from psc.session import Session
 from tests import models
 from tests.conftest import SMALL, texture
 from tests.test_session import psnr, states
 
-SHORT = Plan(
-    (Level(1, 8),), (Round(0, 2, 2), Round(0, 2, 2), Round(0, FULL_BASIS, 2)), samples=4, fresh_steps=3
-)
+SHORT = Plan((Level(1, 8, 4),), (Round(0, 2, 3), Round(0, 2, 2), Round(0, FULL_BASIS, 2)))
 FAMILIES = ["adm", "ddpm", "stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3"]
 
 
@@ -145,7 +143,7 @@ def test_a_body_that_cannot_be_read_on_in_another_state_is_not_lost() -> None:
 
 def test_groups_are_the_files_not_the_machines() -> None:
     """The network is asked for the same batches on both sides; FORMAT.md, section 5, fixes their size."""
-    assert particles.GROUP == 2**20
+    assert threads.GROUP == 2**20
     ours, theirs = Elsewhere(), Elsewhere()
     data = psc.encode_with(texture(40, 50), Settings(SMALL, 5, 96, 3), prior=ours)
     psc.decode_details(data, restoration="preview", prior=theirs)

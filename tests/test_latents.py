@@ -33,9 +33,7 @@ from tests.test_cli import _psc as psc_fixture
 from tests.test_session import psnr, states
 
 GOLDEN = Path(__file__).parent / "golden" / "latent.psc"
-SHORT = Plan(
-    (Level(1, 4),), (Round(0, 2, 2), Round(0, 2, 2), Round(0, FULL_BASIS, 2)), samples=4, fresh_steps=3
-)
+SHORT = Plan((Level(1, 4, 4),), (Round(0, 2, 3), Round(0, 2, 2), Round(0, FULL_BASIS, 2)))
 
 
 class Shuffle:
@@ -135,10 +133,8 @@ def test_variations_of_latents() -> None:
 def test_a_pyramid_of_latents() -> None:
     """Coarse rounds sample a latent of half the size; the picture's sides are padded to its blocks."""
     plan = Plan(
-        (Level(1, 4), Level(2, 2)),
-        (Round(1, 2, 2), Round(1, FULL_BASIS, 2), Round(0, 2, 2), Round(0, FULL_BASIS, 2)),
-        samples=4,
-        fresh_steps=3,
+        (Level(1, 4, 4), Level(2, 2, 4)),
+        (Round(1, 2, 3), Round(1, FULL_BASIS, 2), Round(0, 2, 3), Round(0, FULL_BASIS, 2)),
     )
     seen = set()
 
@@ -228,8 +224,8 @@ def test_sizes_are_refused_before_the_work() -> None:
     prior = dataclasses.replace(latents(), autoencoder=None)
     with pytest.raises(psc.PscError, match="too many for a model of latents"):
         psc.encode_with(np.zeros((2049, 2048), np.uint8), settings(), prior=prior)
-    wide = Plan((Level(1, 128),), (Round(0, 2, 2),), samples=4, fresh_steps=3)
-    whole = dataclasses.replace(wide, levels=(Level(1, 0),))
+    wide = Plan((Level(1, 128, 4),), (Round(0, 2, 2),))
+    whole = dataclasses.replace(wide, levels=(Level(1, 0, 4),))
     for plan, side in ((wide, 8), (whole, 160)):
         with pytest.raises(psc.PscError, match="too large for exact sums"):
             psc.encode_with(texture(side, side), Settings(plan, 1, 60), prior=prior)

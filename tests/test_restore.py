@@ -14,7 +14,15 @@ from psc.bitstream.rangecoder import Writer
 from psc.images import to_tensor
 from psc.plan import Settings
 from psc.prior import HaarGaussian
-from psc.restore import FROM_NOISE, MAX_STEPS, mean_and_deviation, restore, variations
+from psc.restore import (
+    CARRIED_LOWEST,
+    CARRIED_STEPS,
+    FROM_NOISE,
+    MAX_STEPS,
+    mean_and_deviation,
+    restore,
+    variations,
+)
 from psc.session import Session
 from psc.sides import open_session
 from tests.conftest import SMALL, SMALL_PAPER, texture
@@ -57,7 +65,7 @@ def test_restorations_neither_change_the_session_nor_each_other(rounds: int, cha
 
 def test_each_restoration_takes_the_evaluations_that_it_says() -> None:
     some = session()
-    last, s = SMALL.rounds[some.rounds - 1].steps, SMALL.samples
+    last, s = CARRIED_STEPS, SMALL.levels[0].samples
     usual = {"preview": 0, "mean": last * s, "sample": last} | {k: v[1] for k, v in FROM_NOISE.items()}
     for way in WAYS:
         before = some.nfe
@@ -82,7 +90,7 @@ def test_the_paper_plan_restores_from_noise_in_any_number_of_steps() -> None:
     some = session(3, SMALL_PAPER)
     before = some.nfe
     restore(some, "mean", steps=4)
-    assert some.nfe - before == 4 * SMALL_PAPER.samples
+    assert some.nfe - before == 4 * SMALL_PAPER.levels[0].samples
 
 
 def test_samples_agree_with_what_was_measured() -> None:
@@ -99,7 +107,7 @@ def test_the_deviation_is_that_of_the_samples() -> None:
     some = session()
     picture, deviation = mean_and_deviation(some)
     assert torch.equal(picture, restore(some, "mean"))
-    samples = some.sample(0, SMALL.rounds[some.rounds - 1].steps).double()
+    samples = some.sample(0, CARRIED_STEPS, lowest=CARRIED_LOWEST).double()
     grey = 127.5 * (samples + 1)
     want = grey.sub(grey.mean(0)).square().sum(0).div(len(samples) - 1).mean(0).sqrt()
     assert deviation.shape == (32, 48)
@@ -116,7 +124,7 @@ def test_the_deviation_shrinks_with_what_is_known() -> None:
 @pytest.mark.parametrize("way", ["sample", "ddrm", "pigdm"])
 def test_variations_differ_and_the_first_is_the_restoration(way: str) -> None:
     some = session()
-    pictures = list(variations(some, SMALL.samples + 2, way, 4))
+    pictures = list(variations(some, SMALL.levels[0].samples + 2, way, 4))
     assert torch.equal(pictures[0], restore(some, way, 4))
     distances = [float((a - b).square().mean().sqrt()) for a, b in itertools.combinations(pictures, 2)]
     assert min(distances) > 0.3 * max(distances) > 0

@@ -13,10 +13,10 @@ from psc.bitstream.container import Header, unpack
 from psc.bitstream.rangecoder import Reader, Writer
 from psc.images import to_tensor
 from psc.plan import Settings
-from psc.posterior import particles
+from psc.posterior import threads
 from psc.prior import HaarGaussian
 from psc.restore import restore
-from psc.session import Session
+from psc.session import Progress, Session
 from psc.sides import open_session
 from psc.transform import pyramid, sensing
 from tests.conftest import SMALL, SMALL_PAPER, texture
@@ -100,7 +100,7 @@ def test_neither_threads_nor_groups_nor_bands_change_the_bytes(
     files = [psc.encode_with(picture, small, prior=gaussian_prior)]
     torch.set_num_threads(2)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
-    monkeypatch.setattr(particles, "GROUP", 1)
+    monkeypatch.setattr(threads, "LARGEST", 1)
     monkeypatch.setattr(pyramid, "BAND", 1)
     monkeypatch.setattr(sensing, "CHUNK", 3)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
@@ -148,3 +148,30 @@ def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
     header = Header(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4], True)
     session = open_session(header, gaussian_prior, Reader(b"", cut=True), lambda p: None, None)
     assert restore(session, "preview").shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_what_is_raised_on_one_thread_ends_all(
+    picture: Image.Image, small: Settings, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """An interruption in the progress callback, or an error in the prior's second group."""
+    torch.set_num_threads(2)
+    monkeypatch.setattr(threads, "LARGEST", 1)
+    evaluations = 0
+
+    class Faulty(HaarGaussian):
+        def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+            nonlocal evaluations
+            evaluations += 1
+            if where == "there" and evaluations == 7:
+                raise psc.PscError("the seventh")
+            return super().denoise(x, sigma, scale)
+
+    def interrupt(progress: Progress) -> None:
+        if where == "here" and progress.nfe > 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(psc.PscError if where == "there" else KeyboardInterrupt, match="seventh|^$"):
+        psc.encode_with(picture, small, prior=Faulty(), progress=interrupt)
+    assert evaluations < 20
+    assert torch.get_num_threads() == 2

@@ -10,8 +10,8 @@ from psc.plan import FULL_BASIS, Level, Plan, Round
 from psc.transform import Pyramid, Windows, propose
 from psc.transform import pyramid as pyramid_module
 
-PLAN = Plan((Level(1, 8), Level(2, 4), Level(8, 2)), (Round(2, 3, 4),), samples=6, fresh_steps=4)
-WHOLE = Plan((Level(1, 0),), (Round(0, 3, 4),), samples=6, fresh_steps=4, paper=True)
+PLAN = Plan((Level(1, 8, 6), Level(2, 4, 6), Level(8, 2, 6)), (Round(2, 3, 4),))
+WHOLE = Plan((Level(1, 0, 6),), (Round(0, 3, 4),), paper=True)
 
 
 def pictures(count: int, channels: int, height: int, width: int, seed: int = 0) -> torch.Tensor:

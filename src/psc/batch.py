@@ -74,12 +74,14 @@ def adjusted(
     rows: of every round but those of a full basis (0 rows); the samples follow, as published: 4/3 of it.
     """
     plan = given.plan
-    samples = samples or (max(rows * 4 // 3, rows + 1) if rows else plan.samples)
+    if rows and not samples:
+        samples = max(rows * 4 // 3, rows + 1)
+    levels = tuple(replace(level, samples=samples or level.samples) for level in plan.levels)
     changed = [
         replace(item, rows=item.rows and (rows or item.rows), steps=steps or item.steps)
         for item in plan.rounds
     ]
-    plan = replace(plan, samples=samples, rounds=tuple(changed), fresh_steps=steps or plan.fresh_steps)
+    plan = replace(plan, levels=levels, rounds=tuple(changed))
     return replace(given, plan=plan, rounds=given.rounds if rounds is None else rounds)
 
 

@@ -19,18 +19,17 @@ class Level:
 
     scale: side, in full-resolution pixels, of the block that one of this level's pixels is the mean of.
     window: side of a window in this level's pixels; 0 is one window as large as the picture.
+    samples: s, the particles; never more than at the next coarser level, whose first ones they come from.
     """
 
     scale: int
     window: int
+    samples: int
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round: level (an index into the plan's levels), rows per window (or FULL_BASIS), DDRM steps.
-
-    steps: for particles carried over from the level's last round; fresh ones take ``Plan.fresh_steps``.
-    """
+    """One round: level (an index into the plan's levels), rows per window (or FULL_BASIS), DDRM steps."""
 
     level: int
     rows: int
@@ -39,17 +38,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """levels: finest first, scales increasing. samples: s, the particles, 2 <= s.
+    """levels: finest first, scales increasing. rounds: coarse to fine.
 
-    fresh_steps: DDRM steps of a draw that starts from noise or from a coarser level.
     paper: the published scheme: every draw starts from pure noise, nothing is predicted, numbers are
     float8; otherwise particles carry over and a uniform step around the predicted value is used.
     """
 
     levels: tuple[Level, ...]
     rounds: tuple[Round, ...]
-    samples: int
-    fresh_steps: int
     paper: bool = False
 
     def __post_init__(self) -> None:
@@ -62,11 +58,11 @@ class Plan:
             and all(level.scale * level.window <= 256 for level in self.levels)
             and all(a.window * a.scale >= b.scale for a, b in pairwise(self.levels))
             and (all(level.window for level in self.levels) or len(self.levels) == 1)
-            and 2 <= self.samples <= 64
-            and 2 <= self.fresh_steps <= 255
+            and all(2 <= level.samples <= 64 for level in self.levels)
+            and all(a.samples <= b.samples for a, b in pairwise(self.levels))
             and 1 <= len(self.rounds) <= 255
             and all(0 <= r.level < len(self.levels) for r in self.rounds)
-            and all(0 <= r.rows < self.samples and 2 <= r.steps <= 255 for r in self.rounds)
+            and all(0 <= r.rows < self.levels[r.level].samples and 2 <= r.steps <= 255 for r in self.rounds)
             and all(a.level >= b.level for a, b in pairwise(self.rounds))
         )
         if not ok:
@@ -74,12 +70,15 @@ class Plan:
 
     def nfe(self, rounds: int) -> float:
         """Network evaluations of the first rounds, over all samples, in full-resolution equivalents."""
-        total, last = 0.0, None
-        for item in self.rounds[:rounds]:
-            steps = item.steps if item.level == last and not self.paper else self.fresh_steps
-            total += self.samples * steps / self.levels[item.level].scale ** 2
-            last = item.level
-        return total
+        return sum(
+            self.levels[item.level].samples * item.steps / self.levels[item.level].scale ** 2
+            for item in self.rounds[:rounds]
+        )
+
+    @property
+    def fresh_steps(self) -> int:
+        """DDRM steps with which the plan comes to full resolution."""
+        return next((item.steps for item in self.rounds if item.level == 0), self.rounds[-1].steps)
 
     @property
     def block(self) -> int:
@@ -92,41 +91,35 @@ def _repeat(count: int, level: int, rows: int, steps: int) -> tuple[Round, ...]:
 
 
 DEFAULT = Plan(
-    levels=(Level(1, 16), Level(4, 8), Level(16, 4)),
+    levels=(Level(1, 16, 12), Level(4, 8, 12), Level(16, 4, 12)),
     rounds=(
-        *_repeat(9, 2, 5, 8), Round(2, FULL_BASIS, 8),
-        *_repeat(8, 1, 6, 8), Round(1, FULL_BASIS, 8),
-        Round(0, 10, 8), Round(0, FULL_BASIS, 5),
+        Round(2, 5, 14), *_repeat(8, 2, 5, 8), Round(2, FULL_BASIS, 8),
+        Round(1, 6, 14), *_repeat(7, 1, 6, 8), Round(1, FULL_BASIS, 8),
+        Round(0, 10, 14), Round(0, FULL_BASIS, 5),
     ),
-    samples=12,
-    fresh_steps=14,
 )  # fmt: skip
 """Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
 
-REHEARSAL = replace(DEFAULT, rounds=tuple(replace(item, steps=2) for item in DEFAULT.rounds), fresh_steps=4)
+REHEARSAL = replace(
+    DEFAULT, rounds=tuple(replace(item, steps=4 if item.steps == 14 else 2) for item in DEFAULT.rounds)
+)
 """DEFAULT at a quarter of its cost; for rate control only, no file names it."""
 
 PAPER = Plan(
-    levels=(Level(1, 0),),
+    levels=(Level(1, 0, 16),),
     rounds=_repeat(255, 0, 12, 20),
-    samples=16,
-    fresh_steps=20,
     paper=True,
 )
 
 LATENT = Plan(
-    levels=(Level(1, 8),),
-    rounds=(*_repeat(6, 0, 8, 8), Round(0, FULL_BASIS, 8)),
-    samples=12,
-    fresh_steps=14,
+    levels=(Level(1, 8, 12),),
+    rounds=(Round(0, 8, 14), *_repeat(5, 0, 8, 8), Round(0, FULL_BASIS, 8)),
 )
 """For latents: one level, because the models know one size only; docs/latent.md."""
 
 LATENT_PAPER = Plan(
-    levels=(Level(1, 0),),
+    levels=(Level(1, 0, 16),),
     rounds=_repeat(255, 0, 12, 50),
-    samples=16,
-    fresh_steps=50,
     paper=True,
 )
 """The published Latent-PSC (256 rounds there; a file's plan has 255 at most)."""

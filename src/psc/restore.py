@@ -90,9 +90,9 @@ def mean_and_deviation(
 
 def _samples(session: Session, steps: int | None, number: int = 0, count: int | None = None) -> torch.Tensor:
     """Posterior samples at full size, from the session's particles."""
-    return session.sample(
-        0, steps or CARRIED_STEPS, fresh_steps=steps, number=number, count=count, lowest=CARRIED_LOWEST
-    )
+    if steps is None:
+        steps = CARRIED_STEPS if session.carries(0) else session.plan.fresh_steps
+    return session.sample(0, steps, number=number, count=count, lowest=CARRIED_LOWEST)
 
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:

@@ -152,33 +152,32 @@ class Session:
         k: int,
         steps: int,
         *,
-        fresh_steps: int | None = None,
         number: int = 0,
         count: int | None = None,
         lowest: int = CARRIED_LOWEST,
     ) -> torch.Tensor:
         """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.
 
-        steps: DDRM steps if particles of this level are carried over; fresh_steps (default: the plan's)
-        otherwise. number, count: of the first sample, and how many (default: all s). Each number has a noise
-        of its own; number i starts from particle i mod s. lowest: the least noise level that carried-over
-        particles start from.
+        steps: of DDRM. number, count: of the first sample, and how many (default: all s). Each number has a
+        noise of its own; number i starts from particle i mod s. lowest: the least noise level that particles
+        start from if they are carried over from this level.
         Changes nothing but ``nfe``: it may be called between rounds, and gives the same samples again.
         """
-        scale, s = self.plan.levels[k].scale, self.plan.samples
+        scale, s = self.plan.levels[k].scale, self.plan.levels[k].samples
         left = SIGMA_K * SIGMA_K * self._unmeasured / (scale * scale)
-        carried = self.particles is not None and not self.plan.paper and k == self._level
         if self.particles is None or self.plan.paper:
             start, first = torch.zeros(s, self.pyramid.channels, *self.pyramid.shape(k)), HIGHEST
-        elif carried:
+        elif self.carries(k):
             start, first = self.particles, level_above(left, lowest=lowest)
         else:
             factor = self.plan.levels[self._level].scale // scale
-            start = self.particles.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+            start = self.particles[:s].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             first = level_above(left, lowest=FINER_LOWEST)
-        if not carried:
-            steps = self.plan.fresh_steps if fresh_steps is None else fresh_steps
         return self._draw(ddrm.draw, k, start[number % s :][:count], first, steps, number)
+
+    def carries(self, k: int) -> bool:
+        """Whether the next draw at level k goes on from the last one's particles as they are."""
+        return self.particles is not None and not self.plan.paper and k == self._level
 
     def restart(self, sampler: Sampler, steps: int, number: int) -> torch.Tensor:
         """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler.

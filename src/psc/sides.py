@@ -138,7 +138,7 @@ def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int)
             "the default preset"
         )
     rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[:rounds])
-    needed = 4 * channels * height * width * (plan.samples + rows)
+    needed = 4 * channels * height * width * (plan.levels[0].samples + rows)
     if needed > MAX_STATE_BYTES:
         raise PscError(
             f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit "

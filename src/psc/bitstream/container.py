@@ -240,8 +240,8 @@ def _pack_plan(plan: Plan) -> bytes:
             groups[-1][0] += 1
         else:
             groups.append([1, *fields])
-    out = [EXPLICIT_PLAN, plan.samples, plan.fresh_steps, int(plan.paper), len(plan.levels)]
-    out += [value for level in plan.levels for value in (level.scale, level.window)]
+    out = [EXPLICIT_PLAN, int(plan.paper), len(plan.levels)]
+    out += [value for level in plan.levels for value in (level.scale, level.window, level.samples)]
     return bytes([*out, len(groups), *(value for group in groups for value in group)])
 
 
@@ -251,10 +251,10 @@ def _unpack_plan(reader: _Fields) -> Plan:
         return NAMED_PLANS[number]
     if number != EXPLICIT_PLAN:
         raise PscError(f"plan number {number} is unknown to this version of psc; a newer one may know it")
-    samples, fresh_steps, paper, levels = (reader.byte() for _ in range(4))
-    pyramid = tuple(Level(reader.byte(), reader.byte()) for _ in range(min(levels, 9)))
+    paper, levels = reader.byte(), reader.byte()
+    pyramid = tuple(Level(reader.byte(), reader.byte(), reader.byte()) for _ in range(min(levels, 9)))
     rounds: list[Round] = []
     for _ in range(reader.byte()):
         repeat, level, rows, steps = (reader.byte() for _ in range(4))
         rounds += [Round(level, rows, steps)] * repeat
-    return Plan(pyramid, tuple(rounds), samples, fresh_steps, bool(paper))
+    return Plan(pyramid, tuple(rounds), bool(paper))

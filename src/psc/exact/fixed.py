@@ -24,4 +24,4 @@ PIXEL_LIMIT, LATENT_LIMIT = 1.5, 8.0
 def to_grid(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:
     """Round ``x`` to multiples of 2^-bits, ties to even; the result is float64 of the same shape."""
     scale = float(2**bits)
-    return torch.round(x.to(torch.float64) * scale) / scale
+    return torch.mul(x.to(torch.float64), scale).round_().mul_(1 / scale)

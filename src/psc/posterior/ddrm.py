@@ -20,7 +20,8 @@ import torch
 
 from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
-from psc.posterior.particles import Agree, Count, Draw, evaluate, groups
+from psc.posterior.particles import Agree, Count, Draw, evaluate
+from psc.posterior.threads import each_group
 from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Prior
 
@@ -32,15 +33,16 @@ def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: C
     ``progress`` is called with the number of network evaluations just done. The particles are
     independent, each with a noise stream of its own: grouping them does not change them.
     """
-    out = torch.empty_like(start)
-    for some in groups(prior, start):
+
+    def anneal(some: range, count: Count) -> torch.Tensor:
         x0 = start[some.start : some.stop]
         for step, level in enumerate(schedule(how.level, how.steps)):
             noise = how.noise(step, some, (prior.channels, *x0.shape[2:]))
             x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
-            progress(len(x0))
-        out[some.start : some.stop] = x0
-    return out
+            count(len(x0))
+        return x0
+
+    return each_group(prior, start, anneal, progress)
 
 
 def _denoise(

@@ -1,6 +1,6 @@
-"""What all samplers share: what a draw is, its noise, its groups of particles, the prior's evaluation."""
+"""What all samplers share: what a draw is, its noise, the prior's evaluation."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +9,6 @@ from torch.nn import functional
 from psc.errors import PscError
 from psc.exact import gaussian
 from psc.prior.protocol import Prior
-
-GROUP, LATENT_GROUP = 2**20, 2**16
-"""Pixels (particles x height x width) that go through a step together at most, one particle at least."""
 
 Agree = Callable[[torch.Tensor], torch.Tensor]
 """P: pictures (B, C, h, w), moved least to agree with the measurements."""
@@ -44,14 +41,6 @@ class Draw:
 
 Sampler = Callable[[Prior, Agree, torch.Tensor, Draw, Count], torch.Tensor]
 """draw(prior, agree, start, how, progress) -> particles, of ``start``'s shape (s, C, h, w)."""
-
-
-def groups(prior: Prior, start: torch.Tensor) -> Iterator[range]:
-    """Numbers of the particles that go through the steps together."""
-    together = GROUP if prior.factor == 1 else LATENT_GROUP
-    size = max(1, together // (start.shape[2] * start.shape[3]))
-    for first in range(0, len(start), size):
-        yield range(first, min(first + size, len(start)))
 
 
 def evaluate(prior: Prior, x: torch.Tensor, level: float, scale: int) -> torch.Tensor:

@@ -41,7 +41,8 @@ import torch
 from torch.nn import functional
 
 from psc.errors import PscError
-from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate, groups
+from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate
+from psc.posterior.threads import each_group
 from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Differentiable, Prior
 
@@ -57,10 +58,11 @@ def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: C
     if not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
     guide = Guide(prior, agree, how, start.shape[1])
-    out = torch.empty_like(start)
-    for some in groups(prior, start):
-        out[some.start : some.stop] = _anneal(guide, start[some.start : some.stop], how, some, progress)
-    return out
+
+    def anneal(some: range, count: Count) -> torch.Tensor:
+        return _anneal(guide, start[some.start : some.stop], how, some, count)
+
+    return each_group(prior, start, anneal, progress)
 
 
 def _anneal(guide: "Guide", x0: torch.Tensor, how: Draw, particles: range, progress: Count) -> torch.Tensor:

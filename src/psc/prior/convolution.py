@@ -5,13 +5,15 @@ magnitude: float32 holds every one of them exactly, so neither the order nor the
 matters, as long as the algorithm only multiplies and adds these numbers.
 
 ``Float`` in float32 is the reference. ``Bytes`` uses the processor's 8-bit instructions, some of which
-saturate at 16 bits: it is admitted only after :func:`agrees`, and so is float32 itself, which some libraries
-replace by a shorter format or by an algorithm with fractions (Winograd's); float64 is what remains then.
+saturate at 16 bits, and leaves it to the library to scale, add and round: it is admitted only after
+:func:`agrees`, and so is float32 itself, which some libraries replace by a shorter format or by an algorithm
+with fractions (Winograd's); float64 is what remains then.
 """
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch.nn import functional
@@ -20,8 +22,10 @@ from psc.errors import PscError
 from psc.exact import gaussian
 
 EXACT_BELOW = 2**24
-Sums = Callable[[torch.Tensor], torch.Tensor]
-"""A layer made ready: stored integers (B, I, H, W) to their sums, float32 (B, O, H', W')."""
+STRIP = 2**17
+"""Numbers that go through several operations together: few enough to stay in the processor's cache."""
+ROUNDING = 1.5 * 2**23
+"""float32 numbers of up to 2^22 become integers, ties to even, when this is added: then one ulp is 1."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,49 @@ class Layer:
         return self.high - self.low <= 255
 
 
+class Convolution(Protocol):
+    """A layer made ready. Stateless but for the weights, so threads may share it.
+
+    stored: integers (B, I, H, W) as the layer says. The sums S are exact; what follows them is one IEEE
+    float32 operation per number at a time. scale, factor, bias: float32, one per output channel.
+    """
+
+    def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """scale S: float32 (B, O, H', W')."""
+        ...
+
+    def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """scale S + h, for h (B, O, H', W')."""
+        ...
+
+    def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """clamp(round(factor S + bias), 0, 255) as uint8."""
+        ...
+
+
 class Float:
-    """The sums in a floating-point type. Stateless but for the weights, so threads may share it."""
+    """Everything by plain operations, the sums in a floating-point type."""
 
     def __init__(self, layer: Layer, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
-        self._layer, self._dtype = layer, dtype
+        self.layer, self._dtype = layer, dtype
         self._weight = layer.weight.to(device, dtype).contiguous(memory_format=torch.channels_last)
 
-    def __call__(self, stored: torch.Tensor) -> torch.Tensor:
-        """See Sums."""
-        layer = self._layer
+    def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """See Convolution."""
+        return self.sums(stored).mul_(scale[:, None, None])
+
+    def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """See Convolution."""
+        return self.scaled(stored, scale).add_(h)
+
+    def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """See Convolution."""
+        h = self.scaled(stored, factor).add_(bias[:, None, None])
+        return h.round_().clamp_(0, 255).to(torch.uint8)
+
+    def sums(self, stored: torch.Tensor) -> torch.Tensor:
+        """S."""
+        layer = self.layer
         a = stored.to(self._dtype)
         if layer.zero:
             a -= layer.zero
@@ -75,29 +112,56 @@ class Float:
 
 
 class Bytes:
-    """The sums through oneDNN's 8-bit convolutions; RuntimeError where this PyTorch has none."""
+    """oneDNN's 8-bit convolutions with what follows them; RuntimeError where this PyTorch has none."""
 
     def __init__(self, layer: Layer, device: torch.device) -> None:
         if device.type != "cpu":
             raise RuntimeError("8-bit convolutions are used on the CPU only")
         outputs = len(layer.weight)
-        self._ones, self._zeros = torch.ones(outputs), torch.zeros(outputs, dtype=torch.int64)
+        self._zeros = torch.zeros(outputs, dtype=torch.int64)
         self._zero = layer.zero
         self._shape = ([layer.stride] * 2, [layer.padding] * 2, [1, 1], 1)
         self._weight = torch.ops.onednn.qconv_prepack(
-            layer.weight, self._ones, 1.0, layer.zero, *self._shape, None
+            layer.weight, torch.ones(outputs), 1.0, layer.zero, *self._shape, None
         )
 
-    def __call__(self, stored: torch.Tensor) -> torch.Tensor:
-        """See Sums."""
-        sums: torch.Tensor = torch.ops.onednn.qconv2d_pointwise(
-            stored, 1.0, self._zero, self._weight, self._ones, self._zeros, None,
-            *self._shape, 1.0, 0, torch.float32, "none", [], "",
+    def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """See Convolution."""
+        return self._pointwise(stored, scale, None, torch.float32)
+
+    def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """See Convolution."""
+        return self.scaled(stored, scale).add_(h)  # faster than the library's own addition, which copies
+
+    def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """See Convolution."""
+        return self._pointwise(stored, factor, bias, torch.uint8)
+
+    def _pointwise(
+        self, stored: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, out: torch.dtype
+    ) -> torch.Tensor:
+        found: torch.Tensor = torch.ops.onednn.qconv2d_pointwise(
+            stored, 1.0, self._zero, self._weight, scale, self._zeros, bias,
+            *self._shape, 1.0, 0, out, "none", [], "",
         )  # fmt: skip
-        return sums
+        return found
 
 
-KERNELS: dict[str, Callable[[Layer, torch.device], Sums]] = {
+def to_bytes(h: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+    """clamp(round(unit h), -128, 127) + 128 for h (B, C, H, W), as uint8 with channels last."""
+    batch, channels, height, width = h.shape
+    pixels = h.permute(0, 2, 3, 1).reshape(-1, channels)  # a view where channels are last already
+    out = torch.empty(pixels.shape, dtype=torch.uint8, device=h.device)
+    size, zero = max(1, STRIP // channels), ROUNDING + 128
+    buffer = torch.empty(min(size, len(pixels)), channels, device=h.device)
+    for strip, target in zip(torch.split(pixels, size), torch.split(out, size), strict=True):
+        rounded = torch.mul(strip, unit, out=buffer[: len(strip)]).add_(zero)
+        rounded.clamp_(zero - 128, zero + 127)
+        target.copy_(rounded.view(torch.int32))  # whose lowest byte it is
+    return out.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+KERNELS: dict[str, Callable[[Layer, torch.device], Convolution]] = {
     "int8": Bytes,
     "float32": Float,
     "float64": functools.partial(Float, dtype=torch.float64),
@@ -105,16 +169,18 @@ KERNELS: dict[str, Callable[[Layer, torch.device], Sums]] = {
 """By speed."""
 
 
-def ready(layers: list[Layer], device: torch.device, only: str | None = None) -> tuple[str, list[Sums]]:
+def ready(
+    layers: list[Layer], device: torch.device, only: str | None = None
+) -> tuple[str, list[Convolution]]:
     """The fastest kernel that knows the answers of every layer, and the layers made ready with it.
 
     A layer whose inputs do not fit into bytes takes float32 beside int8. only: try this kernel alone.
     """
     for name in [only] if only else KERNELS:
         try:
-            sums = [KERNELS[name if x.in_bytes or name != "int8" else "float32"](x, device) for x in layers]
-            if all(agrees(*pair, device) for pair in zip(layers, sums, strict=True)):
-                return name, sums
+            made = [KERNELS[name if x.in_bytes or name != "int8" else "float32"](x, device) for x in layers]
+            if all(agrees(*pair, device) for pair in zip(layers, made, strict=True)):
+                return name, made
         except (RuntimeError, AttributeError):  # no such operation in this build, or on this device
             continue
     raise PscError(
@@ -123,12 +189,31 @@ def ready(layers: list[Layer], device: torch.device, only: str | None = None) ->
     )
 
 
-def agrees(layer: Layer, sums: Sums, device: torch.device) -> bool:
-    """Whether ``sums`` gives the known answers: on highest, lowest and worst inputs, and on noise."""
+def agrees(layer: Layer, made: Convolution, device: torch.device) -> bool:
+    """Whether ``made`` gives the known answers: on highest, lowest and worst inputs, and on noise.
+
+    Factors and summands have all of a float32's bits, so that a sum that was rounded once instead of twice
+    (a fused multiply-add) gives other answers in a quarter of all places.
+    """
     inputs = _questions(layer)
     stored = (inputs + layer.zero).to(device, torch.uint8 if layer.in_bytes else torch.float32)
-    found = sums(stored.contiguous(memory_format=torch.channels_last))
-    return torch.equal(found.cpu(), _answers(layer, inputs))
+    stored = stored.contiguous(memory_format=torch.channels_last)
+    sums = _answers(layer, inputs)
+    outputs = sums.shape[1]
+    noise = gaussian(1, (0, 0, 0), (2, outputs)).float()
+    ones, factor, bias = torch.ones(outputs), 0.003 * (noise[0] / 7).exp(), 100 + 40 * noise[1]
+    product = sums * factor[:, None, None]
+    h = gaussian(2, (0, 0, 0), tuple(sums.shape)).float().contiguous(memory_format=torch.channels_last) / 3
+    act = (product + bias[:, None, None]).round().clamp(0, 255).to(torch.uint8)
+    halves = (sums / 2 + 100.5).round().clamp(0, 255).to(torch.uint8)
+    pairs = [
+        (made.scaled(stored, ones.to(device)), sums),
+        (made.scaled(stored, factor.to(device)), product),
+        (made.added(stored, factor.to(device), h.to(device)), product + h),
+        (made.activated(stored, factor.to(device), bias.to(device)), act),
+        (made.activated(stored, (ones / 2).to(device), (100.5 * ones).to(device)), halves),
+    ]
+    return all(torch.equal(found.cpu(), want) for found, want in pairs)
 
 
 def _questions(layer: Layer) -> torch.Tensor:

@@ -15,13 +15,12 @@ can be cut into tiles.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
-from psc.prior.convolution import Layer, Sums, ready
+from psc.prior.convolution import Layer, ready, to_bytes
 from psc.prior.levels import LOWEST, sigma
 
 SIGMA_DATA = 0.5
@@ -29,8 +28,6 @@ INPUT_LIMIT = 2047
 """The picture enters in 12 bits."""
 SCALES = (1, 2, 4, 8, 16)
 """Scales that the network is told apart; others count as the next larger one."""
-STRIP = 2**18
-"""Numbers that go through several operations together: few enough to stay in the processor's cache."""
 Tensors = dict[str, torch.Tensor]
 
 
@@ -80,12 +77,17 @@ class Network:
     def __init__(self, tensors: Tensors, device: torch.device, kernel: str | None = None) -> None:
         self.shape = _shape(tensors)
         names = self.shape.names()
+        for i in range(len(self.shape.decoder)):
+            order = _by_place(len(tensors[f"up.{i}.scale"]))
+            tensors = tensors | {
+                f"up.{i}.{kind}": tensors[f"up.{i}.{kind}"][order] for kind in ("weight", "scale")
+            }
+        layers = [_layer(name, tensors[f"{name}.weight"]) for name in names]
         self._constants = {
             name: value.to(device) for name, value in tensors.items() if not name.endswith(".weight")
         }
-        layers = [_layer(name, tensors[f"{name}.weight"]) for name in names]
-        self.kernel, sums = ready(layers, device, kernel)
-        self._sums: dict[str, Sums] = dict(zip(names, sums, strict=True))
+        self.kernel, made = ready(layers, device, kernel)
+        self._layers = dict(zip(names, made, strict=True))
 
     def __call__(self, x: torch.Tensor, level: int, scale: int) -> torch.Tensor:
         """D(x; sigma_level) for a picture at one of SCALES."""
@@ -97,8 +99,8 @@ class Network:
 
     def _unet(self, x: torch.Tensor, row: tuple[int, int]) -> torch.Tensor:
         x = functional.pixel_unshuffle(x, self.shape.unshuffle).contiguous(memory_format=torch.channels_last)
-        x = x.mul_(self._channels("inp.unit")).round_().clamp_(-INPUT_LIMIT, INPUT_LIMIT)
-        h = self._sums["inp"](x).mul_(self._channels("inp.scale"))
+        x = x.mul_(self._constants["inp.unit"][:, None, None]).round_().clamp_(-INPUT_LIMIT, INPUT_LIMIT)
+        h = self._layers["inp"].scaled(x, self._constants["inp.scale"])
         skips: list[torch.Tensor] = []
         for i, blocks in enumerate(self.shape.encoder):
             if i > 0:
@@ -106,8 +108,7 @@ class Network:
                 h = self._linear(f"dn.{i - 1}", h)
             h = self._blocks(f"enc.{i}", blocks, h, row)
         for i, blocks in reversed(list(enumerate(self.shape.decoder))):
-            h = functional.pixel_shuffle(self._linear(f"up.{i}", h), 2)
-            h = h.contiguous(memory_format=torch.channels_last).add_(skips.pop())
+            h = _shuffled_onto(skips.pop(), self._linear(f"up.{i}", h))
             h = self._blocks(f"dec.{i}", blocks, h, row)
         return functional.pixel_shuffle(self._linear("out", h), self.shape.unshuffle)
 
@@ -115,50 +116,27 @@ class Network:
         for k in range(count):
             c1, c2 = f"{stage}.{k}.c1", f"{stage}.{k}.c2"
             factor, bias = self._constants[f"{c1}.a"][row], self._constants[f"{c1}.b"][row]
-            inner = self._sums[c1](self._bytes(c1, h))
-            inner = _to_bytes(inner, lambda t: t.mul_(factor).add_(bias).round_().clamp_(0, 255))  # noqa: B023
-            h = _added(self._sums[c2](inner), self._constants[f"{c2}.scale"], h)
+            inner = self._layers[c1].activated(to_bytes(h, self._constants[f"{c1}.unit"]), factor, bias)
+            h = self._layers[c2].added(inner, self._constants[f"{c2}.scale"], h)
         return h
 
     def _linear(self, name: str, h: torch.Tensor) -> torch.Tensor:
-        return self._sums[name](self._bytes(name, h)).mul_(self._channels(f"{name}.scale"))
-
-    def _bytes(self, name: str, h: torch.Tensor) -> torch.Tensor:
-        """Q(h), as it is stored: plus 128."""
-        unit = self._constants[f"{name}.unit"]
-        return _to_bytes(h, lambda t: t.mul(unit).round_().clamp_(-128, 127).add_(128))
-
-    def _channels(self, name: str) -> torch.Tensor:
-        return self._constants[name][:, None, None]
+        stored = to_bytes(h, self._constants[f"{name}.unit"])
+        return self._layers[name].scaled(stored, self._constants[f"{name}.scale"])
 
 
-def _to_bytes(h: torch.Tensor, act: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """act, pixel by pixel on (pixels, channels), as uint8 with channels last; h may be overwritten."""
-    pixels = _pixels(h)
-    out = torch.empty(pixels.shape, dtype=torch.uint8, device=h.device)
-    size = max(1, STRIP // h.shape[1])
-    for strip, target in zip(torch.split(pixels, size), torch.split(out, size), strict=True):
-        target.copy_(act(strip))
-    return _picture(out, h)
+def _by_place(channels: int) -> torch.Tensor:
+    """The order in which 2x2 blocks' channels (C, 2, 2) become (2, 2, C): neighbours stay neighbours."""
+    return torch.arange(channels).reshape(-1, 2, 2).permute(1, 2, 0).flatten()
 
 
-def _added(sums: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-    """scale sums + h."""
-    pixels, size = _pixels(sums), max(1, STRIP // h.shape[1])
-    for strip, more in zip(torch.split(pixels, size), torch.split(_pixels(h), size), strict=True):
-        strip.mul_(scale).add_(more)
-    return _picture(pixels, h)
-
-
-def _pixels(h: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W) as (B H W, C): a view where channels are last already."""
-    return h.permute(0, 2, 3, 1).reshape(-1, h.shape[1])
-
-
-def _picture(pixels: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """The reverse, of the size of ``like``."""
-    batch, channels, height, width = like.shape
-    return pixels.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+def _shuffled_onto(skip: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+    """skip (B, C, 2H, 2W), overwritten, plus the pixel-shuffle of h (B, 4C, H, W), channels by place."""
+    batch, channels, height, width = h.shape
+    blocks = h.permute(0, 2, 3, 1).reshape(batch, height, width, 2, 2, channels // 4)
+    places = skip.permute(0, 2, 3, 1).view(batch, height, 2, width, 2, channels // 4)
+    places.add_(blocks.transpose(2, 3))
+    return skip
 
 
 def scale_above(scale: int) -> int:

@@ -1,0 +1,82 @@
+"""Particles on several threads.
+
+Particles are independent of each other, so that groups of them can go through all their steps side by side,
+each group on one thread: no operation has to wait for the slower half of another one. With an exact prior
+neither the groups nor the threads change a bit; for others, and on a GPU, groups are as large as the memory
+allows and take turns.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import torch
+
+from psc.posterior.particles import Count
+from psc.prior.protocol import Prior
+
+GROUP, LATENT_GROUP = 2**20, 2**16
+"""Pixels (particles x height x width) that go through a step together at most, one particle at least."""
+SMALLEST, LARGEST = 2**14, 2**17
+"""The same for a thread's group; smaller ones would wait for the interpreter, not for the processor."""
+
+Anneal = Callable[[range, Count], torch.Tensor]
+"""Takes the particles of these numbers through all their steps; counts the evaluations as they are done."""
+Task = Callable[[Count], torch.Tensor]
+
+
+class _StoppedError(Exception):
+    """Another thread has ended the draw."""
+
+
+def each_group(prior: Prior, start: torch.Tensor, anneal: Anneal, count: Count) -> torch.Tensor:
+    """The annealed particles of ``start`` (s, C, h, w), group by group. count is called in this thread."""
+    s, pixels = len(start), start.shape[2] * start.shape[3]
+    free = prior.exact and prior.device.type == "cpu"
+    threads = torch.get_num_threads() if free else 1
+    together = GROUP if prior.factor == 1 else LATENT_GROUP
+    size = max(
+        1, min(max(-(-s // threads), SMALLEST // pixels), LARGEST // pixels) if free else together // pixels
+    )
+    groups = [range(first, min(first + size, s)) for first in range(0, s, size)]
+    if threads == 1 or len(groups) == 1:
+        return torch.cat([anneal(some, count) for some in groups])
+    return torch.cat(_on_threads(threads, [partial(anneal, some) for some in groups], count))
+
+
+def _on_threads(threads: int, tasks: list[Task], count: Count) -> list[torch.Tensor]:
+    """The tasks' results; whatever is raised, here or there, ends all of them."""
+    counts: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    stop = threading.Event()
+    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+        try:
+            futures = [pool.submit(_run, task, counts, stop) for task in tasks]
+            for _ in futures:
+                while (evaluations := counts.get()) is not None:
+                    count(evaluations)
+            errors = [error for future in futures if (error := future.exception()) is not None]
+            for error in sorted(errors, key=lambda e: isinstance(e, _StoppedError)):
+                raise error
+            return [future.result() for future in futures]
+        finally:
+            stop.set()
+            torch.set_num_threads(threads)  # of threads to come; this one's own number has not changed
+
+
+def _run(task: Task, counts: queue.SimpleQueue[int | None], stop: threading.Event) -> torch.Tensor:
+    """One task on its thread; None among the counts says that it has ended."""
+
+    def count(evaluations: int) -> None:
+        if stop.is_set():
+            raise _StoppedError
+        counts.put(evaluations)
+
+    try:
+        return task(count)
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        counts.put(None)
