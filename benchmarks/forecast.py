@@ -4,13 +4,11 @@
 
 Encodes 128x128 centre crops of validation photographs with several steps and fits, level by level and in
 logarithms, bits and squared error to what the forecast computes from the picture: v within pictures, u over
-all of them. Also: how a level's misjudgement goes on in the next finer one (SPILL), and how far a rehearsal
-is off (psc.rate).
+all of them. Also: how a level's misjudgement goes on in the next finer one (SPILL).
 """
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ import psc
 from benchmarks.kodak import centre_crop
 from psc import forecast
 from psc.images import read_image, to_tensor
-from psc.plan import DEFAULT, REHEARSAL, at_step
+from psc.plan import DEFAULT, at_step
 from psc.prior import Prior
 from psc.restore import restore
 from psc.sides import encoder, silent
@@ -29,20 +27,19 @@ from psc.sides import encoder, silent
 LEVELS = len(DEFAULT.levels)
 
 
-def outcomes(picture: torch.Tensor, step: int, rehearsal: bool, prior: Prior) -> NDArray[np.float64]:
-    """(2, levels): bits and squared error that each level has; of a rehearsal, before any restoration."""
-    settings = replace(at_step(step), plan=REHEARSAL) if rehearsal else at_step(step)
+def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> NDArray[np.float64]:
+    """(2, levels): bits and squared error that each level has, the error after restoration."""
+    settings = at_step(step)
     side = encoder(picture, settings, prior, silent)
     found, before = np.zeros((2, LEVELS)), 0
     for level, rounds in settings.by_level():
         for _ in range(rounds):
             side.step()
-        found[:, level] = side.writer.bits - before, side.session.error()
+        found[0, level] = side.writer.bits - before
         before = side.writer.bits
-    if not rehearsal:
-        truth = side.session.pyramid.decompose(picture[None])
-        last = side.session.pyramid.decompose(restore(side.session)[None])
-        found[1] = [float(((a - b) ** 2).sum()) for a, b in zip(truth, last, strict=True)]
+    truth = side.session.pyramid.decompose(picture[None])
+    last = side.session.pyramid.decompose(restore(side.session)[None])
+    found[1] = [float(((a - b) ** 2).sum()) for a, b in zip(truth, last, strict=True)]
     return found
 
 
@@ -63,25 +60,23 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="*", default=[152, 136, 128, 120, 108])
     a = parser.parse_args()
     prior = psc.load_prior()
-    x, y, r = [], [], []  # (pictures, steps, 2, levels)
+    x, y = [], []  # (pictures, steps, 2, levels)
     for file in sorted(a.folder.iterdir())[: a.limit]:
         picture = to_tensor(centre_crop(read_image(file).convert("RGB"), 128))
         x.append([features(picture, step) for step in a.steps])
-        y.append([outcomes(picture, step, False, prior) / picture[0].numel() for step in a.steps])
-        r.append([outcomes(picture, step, True, prior) / picture[0].numel() for step in a.steps])
+        y.append([outcomes(picture, step, prior) / picture[0].numel() for step in a.steps])
         print(file.name, file=sys.stderr, flush=True)
-    report(np.log2(np.array(x)), np.log2(np.array(y)), np.log2(np.array(r)))
+    report(np.log2(np.array(x)), np.log2(np.array(y)))
 
 
-def report(x: NDArray[np.float64], y: NDArray[np.float64], r: NDArray[np.float64]) -> None:
+def report(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     within_x, within_y = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
     v = (within_x * within_y).sum((0, 1)) / (within_x * within_x).sum((0, 1))
     off = (y - v * x).mean(1)
     for kind, name in enumerate(("bits", "error")):
         pairs = ", ".join(f"({off[:, kind, k].mean():.2f}, {v[kind, k]:.2f})" for k in range(LEVELS))
         spill = [np.polyfit(off[:, kind, k + 1], off[:, kind, k], 1)[0] for k in range(LEVELS - 1)]
-        more = (r - y)[:, :, kind].mean((0, 1))
-        print(f"{name}: (u, v) = {pairs}; spill {np.round(spill, 2)}; rehearsal {np.round(more, 2)}")
+        print(f"{name}: (u, v) = {pairs}; spill {np.round(spill, 2)}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ A plan is a list of rounds. Each round draws posterior samples at one level of t
 number of principal components in every window there. Encoder and decoder follow the same plan.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from psc.errors import PscError
@@ -94,16 +94,12 @@ DEFAULT = Plan(
     levels=(Level(1, 16, 12), Level(4, 8, 12), Level(16, 4, 12)),
     rounds=(
         Round(2, 5, 14), *_repeat(8, 2, 5, 8), Round(2, FULL_BASIS, 8),
-        Round(1, 6, 14), *_repeat(7, 1, 6, 8), Round(1, FULL_BASIS, 8),
-        Round(0, 10, 14), Round(0, FULL_BASIS, 5),
+        Round(1, 6, 14), *_repeat(7, 1, 6, 5), Round(1, FULL_BASIS, 5),
+        Round(0, 10, 8), Round(0, FULL_BASIS, 5),
     ),
 )  # fmt: skip
 """Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
 
-REHEARSAL = replace(
-    DEFAULT, rounds=tuple(replace(item, steps=4 if item.steps == 14 else 2) for item in DEFAULT.rounds)
-)
-"""DEFAULT at a quarter of its cost; for rate control only, no file names it."""
 
 PAPER = Plan(
     levels=(Level(1, 0, 16),),

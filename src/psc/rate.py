@@ -2,51 +2,79 @@
 
 An encoder's session is its decoder's, so the encoder knows the true bits and the true error after every
 round. The step Delta comes from a forecast (:mod:`psc.forecast`), which every coded level of the pyramid
-corrects: coarse levels are nearly free, so a wrong step is found early and the encode begins again.
-Rehearsals with few steps, at a quarter of the cost, tell what full resolution will take. A size is then met
-exactly by cutting the last round, whose least important numbers come last.
+corrects: coarse levels are nearly free, so a wrong step is found early and the encode begins again. What is
+missing in the end is made up for in the last round, whose numbers are chosen anew with another price of a bit
+(psc.bitstream.uniform.choose) until the target is met: that takes no network evaluations. A size that is
+still exceeded is met by cutting the last round, whose least important numbers come last.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from psc.bitstream.uniform import PRICE
 from psc.errors import PscError
 from psc.forecast import Forecast, Outcome
 from psc.images import psnr, to_image
-from psc.plan import BEST_STEP, REHEARSAL, WORST_STEP, Settings, at_step
+from psc.plan import BEST_STEP, WORST_STEP, Settings, at_step
 from psc.prior import Prior
 from psc.restore import restore
 from psc.session import Progress, Session
 from psc.sides import Encoder, Report, encoder, new_header
 
-SIZE_COST, PSNR_COST = 2.5, 6.0
-"""Network evaluations, in plain encodes, after which a file that meets the target is good enough.
-
-A size that is exceeded can be cut; a PSNR that is exceeded by too much takes another encode.
-"""
+COST = 2.5
+"""What a target may cost, in network evaluations of one plain encode; more only if it is not met by then."""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
-RESTARTS, REHEARSALS = 8, 2
-REHEARSED_BITS, REHEARSED_ERROR = (0.5, 0.25, 0.06), (0.16, 0.25, 0.15)
-"""How much more bits and error a rehearsal has than the real thing (log2, by level, finest first)."""
-NEAR = 4
-"""Step indices within which a rehearsal's findings hold."""
+RESTARTS = 8
+NEAR, TOLERABLE = (0.965, 1.035), (0.95, 1.08)
+"""An excess that is not worth beginning again for, early and later on."""
+PRICES = (PRICE / 16, PRICE * 16)
+FAIR_PRICES = (PRICE / 4, PRICE * 3)
+"""Prices that the last round may take at all; those that cost little quality."""
 LEAST_ROUND = 6
 """Bytes that must be left for a round to be begun: a cut nearer to its beginning might reach behind it."""
+FULL, FILLED = 0.985, 0.98
+"""Share of the bits that need not be filled up; share of a target's size that a file has at least."""
 PSNR_EXCESS = 0.2
 """By how many dB a target may be exceeded."""
+RESTORATIONS = 3
+"""How often a PSNR is measured per attempt."""
+HALVINGS = 7
+"""Of the range of prices: to about 4 %."""
+SHORT = 1000.0
+"""Missed by more than anything else: a PSNR that is not reached."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A file, and the session that its decoder will have. excess: see Goal."""
+    """A file, and the session that its decoder will have.
+
+    excess: of the attempt, above one if it reaches more than the target (see the goals), before the last
+    round was chosen anew. miss: by how much the file misses the target, 0 if it does not. price: of a bit in
+    its last round.
+    """
 
     data: bytes
     session: Session
     excess: float
+    miss: float
+    price: float
+
+    @property
+    def good(self) -> bool:
+        """Whether no other attempt could be much better."""
+        return self.miss == 0 and FAIR_PRICES[0] <= self.price <= FAIR_PRICES[1]
+
+    def better(self, other: "Found") -> bool:
+        """Whether it misses the target by less, or was bent less to meet it."""
+        return (self.miss, abs(math.log(self.price / PRICE))) < (
+            other.miss,
+            abs(math.log(other.price / PRICE)),
+        )
 
 
 @dataclass(frozen=True)
@@ -55,21 +83,24 @@ class Size:
 
     size: int
     limit: float
-    cost = SIZE_COST
-    aim = 1.05
-    accepted = (0.982, 1.15)
+    aim = 1.0
 
     def expected(self, outcome: Outcome) -> float:
         """The excess that is expected of an attempt."""
         return float(outcome.bits.sum()) / self.limit
 
     def finish(self, side: Encoder, expected: float) -> Found:
-        """The file of an attempt that has ended, cut if it is too long."""
-        excess = side.writer.bits / self.limit
+        """The file of an attempt that has ended."""
+        excess, price = side.writer.bits / self.limit, PRICE
+        if not FULL <= excess <= 1:
+            price = _price(side, lambda: side.writer.bits / self.limit)
+        if not side.complete:
+            excess = max(excess, expected)
         data = side.file()
-        if len(data) <= self.size:
-            return Found(data, side.session, excess)
-        return Found(side.cut(self.size), side.session, max(excess, expected))
+        if len(data) > self.size:
+            data = side.cut(self.size)
+        fill = len(data) / self.size
+        return Found(data, side.session, excess, 0.0 if fill >= FILLED else 1 - fill, price)
 
 
 @dataclass(frozen=True)
@@ -82,9 +113,7 @@ class Psnr:
     target: float
     picture: torch.Tensor
     limit = math.inf
-    cost = PSNR_COST
     aim = 10 ** (PSNR_EXCESS / 20)
-    accepted = (1.0, 10 ** (PSNR_EXCESS / 10))
 
     def expected(self, outcome: Outcome) -> float:
         """The excess that is expected of an attempt."""
@@ -92,12 +121,35 @@ class Psnr:
         return allowed / float(outcome.error.sum())
 
     def finish(self, side: Encoder, expected: float) -> Found:
-        """The file of an attempt that has ended."""
-        del expected  # it is measured
+        """The file of an attempt that has ended, measured, corrected, and measured again."""
+        del expected
+        first = excess = self._excess(side)
+        price = PRICE
+        for _ in range(RESTORATIONS - 1):
+            if 1 <= excess <= self.aim**2:
+                break
+            error = side.session.error() * excess / self.aim  # of the particles, where the target is met
+            price = _price(side, lambda: error / side.session.error())  # noqa: B023
+            excess = self._excess(side)
+        over = 10 * math.log10(excess)
+        miss = SHORT - over if over < 0 else max(over - PSNR_EXCESS, 0.0)
+        return Found(side.file(), side.session, first, miss, price)
+
+    def _excess(self, side: Encoder) -> float:
         height, width = self.picture.shape[1:]
         decoded = to_image(restore(side.session)[:, :height, :width])
-        excess = 10 ** ((psnr(to_image(self.picture), decoded) - self.target) / 10)
-        return Found(side.file(), side.session, excess)
+        return 10 ** ((psnr(to_image(self.picture), decoded) - self.target) / 10)
+
+
+def _price(side: Encoder, excess: Callable[[], float]) -> float:
+    """The lowest price at which the last round's numbers leave no excess, or the highest one."""
+    low, high = (math.log(price) for price in PRICES)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        side.step_again(math.exp(middle))
+        low, high = (low, middle) if excess() <= 1 else (middle, high)
+    side.step_again(math.exp(high))
+    return math.exp(high)
 
 
 def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progress: Report) -> Found:
@@ -108,7 +160,7 @@ def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progre
         raise PscError(f"{size} bytes came as the target; this picture takes {fixed + LEAST_ROUND} at least")
     goal = Size(size, 8.0 * (size - fixed))
     found = _search(_Attempts(picture, goal, seed, prior, progress))
-    if found.excess < goal.accepted[0] and len(found.data) < 0.98 * size:
+    if found.excess < 1 and found.miss:
         raise PscError(
             f"{size} bytes came as the target; the most that this picture takes is {len(found.data)}"
         )
@@ -117,31 +169,21 @@ def to_size(picture: torch.Tensor, size: int, *, seed: int, prior: Prior, progre
 
 def to_psnr(picture: torch.Tensor, target: float, *, seed: int, prior: Prior, progress: Report) -> Found:
     """A file whose mean restoration has at least ``target`` dB; PscError if no file has."""
-    goal = Psnr(target, picture)
-    found = _search(_Attempts(picture, goal, seed, prior, progress))
-    if found.excess < 1:
-        best = target + 10 * math.log10(found.excess)
+    found = _search(_Attempts(picture, Psnr(target, picture), seed, prior, progress))
+    if found.miss >= SHORT:
+        best = target - (found.miss - SHORT)
         raise PscError(f"{target:g} dB came as the target; the most that this picture reaches is {best:.2f}")
     return found
 
 
 def _search(attempts: "_Attempts") -> Found:
-    """Attempts until one is accepted or the cost is used up; then the best one."""
-    low, high = attempts.goal.accepted
-    attempts.rehearse()
+    """Attempts until one is good or the cost is used up; then the best one."""
     best: Found | None = None
-    while best is None or not attempts.over(best):
+    while best is None or not (best.good or attempts.over(best)):
         found = attempts.run()
-        if best is None or (found is not None and _better(found.excess, best.excess, low)):
+        if best is None or (found is not None and found.better(best)):
             best = found
-        if found is not None and low <= found.excess <= high:
-            return found
     return best
-
-
-def _better(a: float, b: float, low: float) -> bool:
-    """Of two excesses: the smaller of those that reach the target, else the larger."""
-    return low <= a < b or b < a <= low or b < low <= a
 
 
 class _Attempts:
@@ -158,23 +200,8 @@ class _Attempts:
         self._done: dict[int, float] = {}
 
     def over(self, best: Found) -> bool:
-        """Whether no further attempt is possible, or the goal is reached and none may be paid for."""
-        reached = best.excess >= self.goal.accepted[0]
-        return self._coarsest < self._finest or (reached and not self._affordable(self._index()))
-
-    def rehearse(self) -> None:
-        """Find a step with which a rehearsal comes near to the goal."""
-        for _ in range(REHEARSALS):
-            while True:
-                index = self._index()
-                settings = Settings(REHEARSAL, len(REHEARSAL.rounds), index, self._seed)
-                side = encoder(self._picture, settings, self._prior, self._report)
-                ended = self._code(side, settings, index)
-                self._spent += side.session.nfe
-                if ended:
-                    break
-            if abs(self._index() - index) <= NEAR:
-                break
+        """Whether no further attempt is possible, or none may be paid for."""
+        return self._coarsest < self._finest or not self._affordable(self._index(), 2 if best.miss else 1)
 
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
@@ -190,7 +217,7 @@ class _Attempts:
             self._forecast.scale_error(expected / found.excess)
         self._spent += side.session.nfe
         self._done[index] = math.log(found.excess)
-        if found.excess < self.goal.accepted[0]:
+        if found.excess < 1:
             self._coarsest = index - 1
         else:
             self._finest = index + 1
@@ -198,34 +225,25 @@ class _Attempts:
 
     def _code(self, side: Encoder, settings: Settings, index: int) -> bool:
         """Run an attempt's rounds; False if it was given up because another step promises more."""
-        rehearsal = settings.plan == REHEARSAL
         for level, rounds in settings.by_level():
-            if not self._level(side, level, rounds, index, rehearsal):
+            before, left = side.writer.bits, rounds
+            while left and self.goal.limit - side.writer.bits >= 8 * LEAST_ROUND:
+                side.step()
+                left -= 1
+            if left:
                 break
-            if level > 0 and self._give_up(side, index, rehearsal):
+            self._forecast.observe(index, level, side.writer.bits - before, side.session.error())
+            if level > 0 and self._give_up(side, index):
                 self._restarts += 1
                 return False
         return True
 
-    def _level(self, side: Encoder, level: int, rounds: int, index: int, rehearsal: bool) -> bool:
-        """The rounds of one level, and what they teach; False where the goal's limit is reached."""
-        limit = math.inf if rehearsal else self.goal.limit
-        before, left = side.writer.bits, rounds
-        while left and limit - side.writer.bits >= 8 * LEAST_ROUND:
-            side.step()
-            left -= 1
-        if left == 0:
-            bits = (side.writer.bits - before) / 2.0 ** (rehearsal * REHEARSED_BITS[level])
-            error = side.session.error() / 2.0 ** (rehearsal * REHEARSED_ERROR[level])
-            self._forecast.observe(index, level, bits, error)
-        return left == 0 and side.writer.bits < limit
-
-    def _give_up(self, side: Encoder, index: int, rehearsal: bool) -> bool:
+    def _give_up(self, side: Encoder, index: int) -> bool:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
-        early = side.session.nfe < EARLY * side.session.plan.nfe(side.header.rounds)
-        if self._restarts >= RESTARTS or not (early or rehearsal or self._affordable(index)):
+        early = side.session.nfe < EARLY * _cost(index)
+        if self._restarts >= RESTARTS or not (early or self._affordable(index, spent=side.session.nfe)):
             return False
-        low, high = (0.97, 1.03) if early else (0.93, 1.15)
+        low, high = NEAR if early else TOLERABLE
         return not low <= self._expected(index) / self.goal.aim <= high and self._index() != index
 
     def _index(self) -> int:
@@ -244,9 +262,9 @@ class _Attempts:
                 return index
         return self._finest
 
-    def _affordable(self, index: int) -> bool:
+    def _affordable(self, index: int, times: float = 1, spent: float = 0.0) -> bool:
         """Whether another whole encode with this index is within the cost that rate control may have."""
-        return self._spent + _cost(index) <= self.goal.cost * _cost(index)
+        return self._spent + spent + _cost(index) <= times * COST * _cost(index)
 
     def _expected(self, index: int) -> float:
         return self.goal.expected(self._forecast.outcome(index))

@@ -30,7 +30,7 @@ from psc.session import Session
 
 Shown = Callable[[torch.Tensor], torch.Tensor]
 Restoration = Literal["preview", "mean", "ddrm", "pigdm", "sample"]
-CARRIED_LOWEST, CARRIED_STEPS = 50, 4
+CARRIED_LOWEST, CARRIED_STEPS = 50, 3
 """Carried particles start at this level at least (sigma = .29) for a mean or sample, in so many steps."""
 FROM_NOISE: dict[str, tuple[Sampler, int]] = {"ddrm": (ddrm.draw, 20), "pigdm": (pigdm.draw, 40)}
 """Samplers that start from pure noise, and how many steps they take by default."""

@@ -32,8 +32,9 @@ CARRIED_LOWEST = 42
 """Noise level that carried-over particles restart from at least: sigma = 0.12."""
 FINER_LOWEST = 74
 """The same for particles that come from a coarser level: sigma = 2.07."""
-DIGEST_BITS, FLOAT_DIGEST_BITS = 4, 8
-"""Of a round's digest in the file. More for a prior that is not exact: there, states do part."""
+DIGEST_BITS, LONG_DIGEST_BITS = 1, 8
+"""Of a round's digest in the file; the long one is for full-basis rounds, which end levels, and for every
+round with a prior that is not exact: there, states do part. A digest is of all rounds so far."""
 VALUE_LIMIT = 2048.0
 """No picture has larger coefficients; a crafted file shall not leave the range of exact sums."""
 
@@ -63,6 +64,7 @@ class _Before:
     rounds: int
     digest: int
     symbols: int
+    proposal: Proposal
     known: Windows
     coding: Float8Coding | UniformCoding
 
@@ -119,25 +121,34 @@ class Session:
         self.particles = self.sample(item.level, item.steps)
         self._draws += 1
         self._level = item.level
-        known = self.pyramid.levels[item.level].part(slice(None))
-        self._before = _Before(self.rounds, self._digest, self.symbols, known, deepcopy(self._coding))
-        if not self._measure(item):
+        self._before = _Before(
+            self.rounds,
+            self._digest,
+            self.symbols,
+            propose(self.pyramid, item.level, self.particles, item.rows),
+            self.pyramid.levels[item.level].part(slice(None)),
+            deepcopy(self._coding),
+        )
+        if not self._measure(item, self._before.proposal):
             return False
         self.rounds += 1
         self._report()
         return True
 
-    def step_again(self, channel: Channel) -> None:
+    def step_again(self, channel: Channel, price: float | None = None) -> None:
         """Exchange the last round's numbers once more, through a channel that may hold fewer of them.
 
-        An encoder that has cut its file gets to the state of the file's decoder by this.
+        An encoder that has cut its file gets to the state of the file's decoder by this. price: of a bit, for
+        other numbers than the last time (psc.bitstream.uniform.choose).
         """
         before = self._before
         assert before is not None
-        self._channel, self._coding = channel, before.coding
+        self._channel, self._coding = channel, deepcopy(before.coding)
+        if price is not None and isinstance(self._coding, UniformCoding):
+            self._coding.price = price
         self.rounds, self._digest, self.symbols = before.rounds, before.digest, before.symbols
         self.pyramid.levels[self._level] = before.known
-        self.rounds += self._measure(self.plan.rounds[self.rounds])
+        self.rounds += self._measure(self.plan.rounds[self.rounds], before.proposal)
 
     def error(self) -> float:
         """The sum of squared errors of the particles' mean at the level they have, on the encoder's side."""
@@ -202,11 +213,9 @@ class Session:
     def _report(self) -> None:
         self._progress(Progress(self.rounds, self._planned, self.nfe, self._channel.bits))
 
-    def _measure(self, item: Round) -> bool:
+    def _measure(self, item: Round, proposal: Proposal) -> bool:
         """Exchange one round's numbers and append them; False where a cut file ends."""
-        assert self.particles is not None
         windows = self.pyramid.levels[item.level]
-        proposal = propose(self.pyramid, item.level, self.particles, item.rows)
         earlier = sum(done.level == item.level for done in self.plan.rounds[: self.rounds])
         gain = spread_gain(item.level, len(self.plan.levels), earlier, proposal.rows is None)
         classes = self._coding.classify(proposal.variance, gain)
@@ -229,7 +238,8 @@ class Session:
         self._digest = proposal.digest(self._digest)
         for numbers in (classes.astype("<i1"), q.astype("<i4")):
             self._digest = zlib.crc32(numbers.tobytes(), self._digest)
-        bits = DIGEST_BITS if self.prior.exact else FLOAT_DIGEST_BITS
+        short = self.prior.exact and proposal.rows is not None
+        bits = DIGEST_BITS if short else LONG_DIGEST_BITS
         own = self._digest % 2**bits
         found = self._channel.code(np.array([own], dtype=np.int32), uniform(2**bits))
         if len(found) and found[0] != own:

@@ -43,6 +43,16 @@ class Encoder:
         """The file of all rounds so far."""
         return seal(self._done(), self.writer.finish())
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of the plan's rounds are done."""
+        return self.session.rounds == len(self.session.plan.rounds)
+
+    def step_again(self, price: float) -> None:
+        """The last round's numbers once more, chosen with another price of a bit."""
+        self.writer.rewind(self._calls)
+        self.session.step_again(self.writer, price)
+
     def cut(self, size: int) -> bytes:
         """The file cut to ``size`` bytes, within the last round; the session takes its decoder's state."""
         data = seal_cut(self._done(), self.writer.finish(), size)

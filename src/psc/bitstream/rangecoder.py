@@ -83,6 +83,13 @@ class Writer:
         """How often :meth:`code` has had something to write."""
         return len(self._log)
 
+    def rewind(self, calls: int) -> None:
+        """Forget all but the first ``calls`` calls."""
+        log = self._log[:calls]
+        self._coder, self._log, self._bits = constriction.stream.queue.RangeEncoder(), [], 0.0
+        for symbols, frequencies in log:
+            self.code(symbols, frequencies)
+
     def reread(self, data: bytes, calls: int) -> "Reader":
         """A reader of ``data``, a beginning of what was written, that has read the first ``calls`` calls."""
         reader = Reader(data, cut=True)

@@ -20,22 +20,22 @@ REACH = 31
 ESCAPE = 2 * REACH + 1
 CONFIDENCE = 200
 MAX_EXCESS_BITS = 25
-LAMBDA = 0.1
-"""What a bit is worth to an encoder, in units of Delta^2 of squared error."""
+PRICE = 0.1
+"""What a bit is worth to an encoder by default, in units of Delta^2 of squared error."""
 MAX_CLASS = TABLES + 4 * 15 - 1
 """Low parts of at most 15 bits."""
 
 # Before anything was seen: the probability of zero, and how much less likely each further step is, in
 # 1024ths, by class (measured on training photographs, with the first prior).
-ZERO = (819, 782, 695, 647, 581, 513, 451, 414, 348, 298, 263, 221, 195, 148, 125, 113, 90, 82, 61, 46)
-RATIO = (66, 74, 97, 146, 194, 234, 297, 360, 420, 502, 563, 635, 686, 727, 768, 804, 829, 852, 876, 901)
+ZERO = (847, 794, 705, 635, 576, 474, 421, 359, 316, 255, 230, 191, 195, 148, 125, 113, 90, 82, 61, 46)
+RATIO = (36, 49, 73, 116, 160, 200, 312, 360, 415, 514, 582, 635, 686, 727, 768, 804, 829, 852, 876, 901)
 
 # Samples are too alike in a level's first rounds and too different in its last ones: what |q| is on average,
 # by a level's round, in 64ths of what the samples' spread says (measured on validation photographs).
 # Pyramid's last level, levels between, full resolution; beside each, what holds in full-basis rounds.
-COARSEST_GAINS, COARSEST_FULL = (90, 152, 77, 73, 74, 58, 62, 55), 43
-MIDDLE_GAINS, MIDDLE_FULL = (136, 83, 64, 52, 49, 49, 43, 43), 75
-FINEST_GAINS, FINEST_FULL = (84, 62, 50, 45, 42, 38, 36, 34), 102
+COARSEST_GAINS, COARSEST_FULL = (99, 152, 84, 72, 68, 54, 50, 52), 54
+MIDDLE_GAINS, MIDDLE_FULL = (138, 84, 62, 50, 47, 45, 41, 39), 64
+FINEST_GAINS, FINEST_FULL = (89, 62, 50, 45, 42, 38, 36, 34), 86
 
 
 def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:
@@ -53,10 +53,13 @@ def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:
 
 
 class UniformCoding:
-    """Quantises residuals with step Delta and codes them by predicted spread."""
+    """Quantises residuals with step Delta and codes them by predicted spread.
+
+    price: what a bit is worth now; an encoder's choice that decoders need not know.
+    """
 
     def __init__(self, step_index: int) -> None:
-        self.step = step_size(step_index)
+        self.step, self.price = step_size(step_index), PRICE
         self._tables = [Table(_prior(k), CONFIDENCE) for k in range(TABLES)]
 
     def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
@@ -78,7 +81,7 @@ class UniformCoding:
             where = classes == k
             shift = _shift(int(k))
             bits = self._table(int(k)).bits() if shift == 0 else np.zeros(ESCAPE + 1)
-            q[where] = choose(v[where], bits)
+            q[where] = choose(v[where], bits, self.price)
         return q
 
     def dequantise(self, q: NDArray[np.int64]) -> torch.Tensor:
@@ -133,8 +136,8 @@ class UniformCoding:
         return self._tables[k if k < TABLES else TABLES - 4 + k % 4]
 
 
-def choose(v: NDArray[np.float64], bits: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rate-distortion optimised quantisation: q with the least (v - q)^2 + LAMBDA bits[q].
+def choose(v: NDArray[np.float64], bits: NDArray[np.float64], price: float = PRICE) -> NDArray[np.int64]:
+    """Rate-distortion optimised quantisation: q with the least (v - q)^2 + price bits[q].
 
     v: numbers in units of Delta. bits: of every symbol of the table. Candidates are the nearest integer, the
     next one towards zero, and zero. Plain IEEE operations: every machine chooses the same.
@@ -143,7 +146,7 @@ def choose(v: NDArray[np.float64], bits: NDArray[np.float64]) -> NDArray[np.int6
     smaller = np.sign(v) * np.maximum(np.abs(nearest) - 1, 0)
     candidates = np.stack([nearest, smaller, np.zeros_like(v)])
     symbols = np.where(np.abs(candidates) <= REACH, candidates + REACH, ESCAPE).astype(np.int64)
-    cost = (v - candidates) * (v - candidates) + LAMBDA * bits[symbols]
+    cost = (v - candidates) * (v - candidates) + price * bits[symbols]
     best: NDArray[np.int64] = np.take_along_axis(candidates, cost.argmin(0)[None], 0)[0].astype(np.int64)
     return best
 
