@@ -20,7 +20,7 @@ class RoundState:
     number: from 1. scale: of the round's level. rows: measured per window (0: the full basis).
     symbols: numbers read so far. digest: CRC-32 of everything known after the round, 8 hex digits; equal on
     two machines if and (all but certainly) only if their states are. agrees: whether it ends as the
-    encoder's did, as far as the 4 bits tell that the file holds of it.
+    encoder's did, as far as the few bits tell that the file holds of it.
     """
 
     number: int
