@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from tqdm import tqdm
 
@@ -25,7 +24,8 @@ PRESETS = ("default", "paper")
 class _RunByDefault(typer.core.TyperGroup):
     """``psc evaluate DIR`` is ``psc evaluate run DIR``."""
 
-    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+    def parse_args(self, context: Any, arguments: list[str]) -> list[str]:
+        """Name the command that is meant."""
         if not arguments or arguments[0] not in self.commands:
             arguments = ["run", *arguments]
         return super().parse_args(context, arguments)

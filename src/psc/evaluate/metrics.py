@@ -77,8 +77,8 @@ def _backbone(metric: str) -> str:
 
 
 def _tensor(image: Image.Image) -> torch.Tensor:
-    """(1, 3, H, W), 0 to 255."""
-    return torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())[None].float()
+    """(1, 3, H, W), 0 to 255; in double precision, because SSIM subtracts large numbers."""
+    return torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())[None].double()
 
 
 @functools.cache
@@ -111,10 +111,10 @@ def _ssimulacra2(original: Image.Image, decoded: Image.Image) -> float:
 
 def _lpips(original: Image.Image, decoded: Image.Image) -> float:
     function = _functions().learned_perceptual_image_patch_similarity
-    a, b = _tensor(original) / 255, _tensor(decoded) / 255
+    a, b = _tensor(original).float() / 255, _tensor(decoded).float() / 255
     return float(function(b, a, net_type="alex", normalize=True))
 
 
 def _dists(original: Image.Image, decoded: Image.Image) -> float:
     function = _functions().deep_image_structure_and_texture_similarity
-    return float(function(_tensor(decoded) / 255, _tensor(original) / 255))
+    return float(function(_tensor(decoded).float() / 255, _tensor(original).float() / 255))

@@ -96,7 +96,7 @@ class Results:
 
     def picture(self, row: Row) -> Path:
         """A line's decoded picture's path."""
-        return self.folder / "pictures" / row["image"] / f"{row['codec']}-{row['target']:g}.png"
+        return self.folder / "pictures" / str(row["image"]) / f"{row['codec']}-{row['target']:g}.png"
 
 
 def merge(sources: Iterable[Path], target: Path) -> Results:
