@@ -1,4 +1,4 @@
-"""Everything that is made of a folder's lines: summaries, figures, and a page of HTML that needs nothing else.
+"""Everything that is made of a folder's lines: summaries, figures, and a page that needs nothing else.
 
 The page is report.html, the template beside this file, with its data put in as JSON; pictures are in it as
 lossless WebP, figures as SVG.
