@@ -229,7 +229,7 @@ def test_shards_merge_to_the_same_run(evaluate: Evaluate, folder: Path, tmp_path
     assert (together / "report.html").exists()
     names = [p.relative_to(whole) for p in (whole / "pictures").rglob("*.png") if p.is_file()]
     assert all((whole / n).read_bytes() == (together / n).read_bytes() for n in names)
-    assert evaluate("merge", together, "--out", together) == 0  # report anew
+    assert evaluate("merge", together) == 0  # report anew
     assert len(lines(together)) == len(lines(whole))
 
 

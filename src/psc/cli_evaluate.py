@@ -103,7 +103,9 @@ def run(
 @app.command()
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="OUT...", help="Folders of psc evaluate.")],
-    out: Out = Path("evaluation"),
+    out: Annotated[
+        Path | None, typer.Option(help="Where to; may be one of them.  [default: the only one, or evaluation]")
+    ] = None,
     anchor: Anchor = "jpeg2000",
     overlay: Overlay = None,
     show: Show = 4,
@@ -115,7 +117,8 @@ def merge(
         from psc.evaluate.results import merge as merged
 
         report.require()
-        _conclude(merged(folders, out), anchor, overlay, show, quiet)
+        target = out or (folders[0] if len(folders) == 1 else Path("evaluation"))
+        _conclude(merged(folders, target), anchor, overlay, show, quiet)
 
 
 def _conclude(results: "Results", anchor: str, overlay: list[Path] | None, show: int, quiet: bool) -> None:
