@@ -1,4 +1,5 @@
-"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors.
+"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors, evaluate in
+psc.cli_evaluate.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import psc
-from psc import cli_batch, cli_priors, files
+from psc import cli_batch, cli_evaluate, cli_priors, files
 from psc.errors import PscError
 from psc.meter import Meter
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_priors.app, name="priors")
 app.command()(cli_batch.batch)
+app.add_typer(cli_evaluate.app, name="evaluate")
 
 
 class Preset(StrEnum):
