@@ -13,6 +13,7 @@ encoder's session but for the halves, which are decoded. The table has other cod
 """
 
 import argparse
+import functools
 import json
 import sys
 import time
@@ -134,10 +135,9 @@ def plot(a: argparse.Namespace) -> None:
     found = [r for r in rows(a.out) if r["kind"] == "bpp"]
     targets = sorted({r["target"] for r in found})
     ours = [[(r["bytes"], r["psnr"]) for r in found if r["target"] == target] for target in targets]
-    images = [centre_crop(read_image(a.folder / name).convert("RGB"), a.crop) for name in whole_of(found)]
     curves = {"PSC": ours}
-    for beside in map(others, images):
-        for name, points in beside.items():
+    for image in whole_of(found):
+        for name, points in _others(a.folder / image, a.crop).items():
             settings = curves.setdefault(name, [[] for _ in points])
             for some, point in zip(settings, points, strict=True):
                 some.append(point)
@@ -160,11 +160,15 @@ def whole_of(found: list[dict]) -> list[str]:
     return [n for n in names if {r["target"] for r in found if r["image"] == n} == targets]
 
 
+@functools.cache
+def _others(file: Path, crop: int) -> dict[str, list[tuple[int, float]]]:
+    return others(centre_crop(read_image(file).convert("RGB"), crop))
+
+
 def _print_others(a: argparse.Namespace, some: list[dict]) -> None:
     points: dict[str, list[tuple[int, float]]] = {}
     for row in some:
-        image = centre_crop(read_image(a.folder / row["image"]).convert("RGB"), a.crop)
-        for name, curve in others(image).items():
+        for name, curve in _others(a.folder / row["image"], a.crop).items():
             points.setdefault(name, []).append(nearest(curve, row["bytes"]))
     for name, nearby in points.items():
         size, db = np.mean(nearby, axis=0)

@@ -28,6 +28,8 @@ def encode(image: Image.Image, preset: str, size: int, prior: Prior, report: Rep
 
     For the default preset this is ``psc.encode(image, target_size=size)``.
     """
+    if prior.factor > 1:
+        raise PscError(f"{prior.name} is a model of latents, which has no rate control; choose one of pixels")
     picture = to_tensor(image)
     if preset == "default":
         found = rate.to_size(picture, size, seed=0, prior=prior, progress=report)
