@@ -25,13 +25,16 @@ from psc.transform import Pyramid
 LEVELS = len(DEFAULT.levels)
 HALF_OCTAVES = np.arange(-40, 41)
 """Squared coefficients are counted by these powers of sqrt(2)."""
-BITS_SPILL, ERROR_SPILL = (1.2, 0.2), (0.8, 0.0)
+BITS_SPILL, ERROR_SPILL = (1.3, 0.2), (0.7, 0.0)
 """How much of a level's misjudgement (in logarithms) is expected of the next finer one, too, finest first."""
+
+TRIAL = (0.45, 0.63, 0.32)
+"""(u, v, w): full resolution takes 2^u trial^v forecast^w bits per pixel."""
 
 Constants = tuple[tuple[float, float], ...]
 """(u, v) of each level, finest first."""
-BITS: Constants = ((0.80, 1.53), (0.73, 1.04), (-1.26, 0.79))
-ERROR: Constants = ((1.71, 1.47), (0.52, 1.29), (-2.50, 1.07))
+BITS: Constants = ((1.28, 1.56), (1.09, 1.12), (-1.13, 0.83))
+ERROR: Constants = ((1.34, 1.36), (0.60, 1.31), (-2.63, 1.06))
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,19 @@ class Forecast:
         first = self._first(index)
         self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
         self._misjudged.error[level] = _log_ratio(error, first.error[level])
+
+    def observe_trial(self, index: int, bits: float) -> None:
+        """Full resolution, tried out after the coarser levels (Session.trial), promises so many bits."""
+        expected = self.outcome(index).bits[0] / self._pixels
+        u, v, w = TRIAL
+        promised = self._pixels * 2.0**u * (max(bits, 1.0) / self._pixels) ** v * expected**w
+        self._misjudged.bits[0] = _log_ratio(promised, self._first(index).bits[0])
+
+    def observe_least(self, index: int, level: int, bits: float) -> None:
+        """A level, left unfinished, would have taken so many bits or more."""
+        more = _log_ratio(bits, self._first(index).bits[level])
+        if not more < _spread(self._misjudged.bits, BITS_SPILL)[level]:
+            self._misjudged.bits[level] = more
 
     def scale_error(self, factor: float) -> None:
         """The error of the whole picture, restored, turned out to be ``factor`` times what was expected."""

@@ -31,11 +31,14 @@ COST = 2.5
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
 RESTARTS = 8
-NEAR, TOLERABLE = (0.965, 1.035), (0.95, 1.08)
+NEAR, TOLERABLE = (0.965, 1.035), (0.975, 1.08)
 """An excess that is not worth beginning again for, early and later on."""
 PRICES = (PRICE / 16, PRICE * 16)
-FAIR_PRICES = (PRICE / 4, PRICE * 3)
-"""Prices that the last round may take at all; those that cost little quality."""
+"""Of a bit in the last round."""
+TRIAL = (4, 2)
+"""Steps and samples with which full resolution is tried out: a twentieth of an encode."""
+LEFT_OUT, FAIR = 12.0, 1.6
+"""What an excess that leaves rounds out counts for beside a price (both in logarithms); what costs little."""
 LEAST_ROUND = 6
 """Bytes that must be left for a round to be begun: a cut nearer to its beginning might reach behind it."""
 FULL, FILLED = 0.985, 0.98
@@ -56,7 +59,7 @@ class Found:
 
     excess: of the attempt, above one if it reaches more than the target (see the goals), before the last
     round was chosen anew. miss: by how much the file misses the target, 0 if it does not. price: of a bit in
-    its last round.
+    its last round. complete: whether the file has all of the plan's rounds.
     """
 
     data: bytes
@@ -64,18 +67,22 @@ class Found:
     excess: float
     miss: float
     price: float
+    complete: bool
+
+    @property
+    def strain(self) -> float:
+        """How much quality it may have cost to meet the target: by the price, by rounds left out."""
+        left_out = 0.0 if self.complete else max(math.log(self.excess), 0.0)
+        return abs(math.log(self.price / PRICE)) + LEFT_OUT * left_out
 
     @property
     def good(self) -> bool:
         """Whether no other attempt could be much better."""
-        return self.miss == 0 and FAIR_PRICES[0] <= self.price <= FAIR_PRICES[1]
+        return self.miss == 0 and self.strain <= FAIR
 
     def better(self, other: "Found") -> bool:
-        """Whether it misses the target by less, or was bent less to meet it."""
-        return (self.miss, abs(math.log(self.price / PRICE))) < (
-            other.miss,
-            abs(math.log(other.price / PRICE)),
-        )
+        """Whether it misses the target by less, or meets it with less strain."""
+        return (self.miss, self.strain) < (other.miss, other.strain)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class Size:
 
     size: int
     limit: float
-    aim = 1.0
+    aim = 1.02
 
     def expected(self, outcome: Outcome) -> float:
         """The excess that is expected of an attempt."""
@@ -97,11 +104,12 @@ class Size:
             price = _price(side, lambda: side.writer.bits / self.limit)
         if not side.complete:
             excess = max(excess, expected)
+        complete = side.complete
         data = side.file()
         if len(data) > self.size:
             data = side.cut(self.size)
         fill = len(data) / self.size
-        return Found(data, side.session, excess, 0.0 if fill >= FILLED else 1 - fill, price)
+        return Found(data, side.session, excess, 0.0 if fill >= FILLED else 1 - fill, price, complete)
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ class Psnr:
             excess = self._excess(side)
         over = 10 * math.log10(excess)
         miss = SHORT - over if over < 0 else max(over - PSNR_EXCESS, 0.0)
-        return Found(side.file(), side.session, first, miss, price)
+        return Found(side.file(), side.session, first, miss, price, True)
 
     def _excess(self, side: Encoder) -> float:
         height, width = self.picture.shape[1:]
@@ -254,8 +262,14 @@ class _Attempts:
                 side.step()
                 left -= 1
             if left:
+                bits = (
+                    (side.writer.bits - before) * math.sqrt(rounds / (rounds - left)) if rounds > left else 0
+                )
+                self._forecast.observe_least(index, level, bits)
                 break
             self._forecast.observe(index, level, side.writer.bits - before, side.session.error())
+            if level == 1 and not self._done:
+                self._forecast.observe_trial(index, side.session.trial(*TRIAL))
             if level > 0 and self._give_up(side, index):
                 self._restarts += 1
                 return False

@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from psc.bitstream.float8 import Float8Coding
-from psc.bitstream.rangecoder import Channel, uniform
+from psc.bitstream.rangecoder import Channel, Writer, uniform
 from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, spread_gain
 from psc.errors import PscError
 from psc.journal import Journal
-from psc.plan import Plan, Round
+from psc.plan import FULL_BASIS, Plan, Round
 from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, side_by_side
 from psc.prior import Prior
 from psc.transform import Proposal, Pyramid, Windows, propose
@@ -154,7 +154,7 @@ class Session:
         if price is not None and isinstance(self._coding, UniformCoding):
             self._coding.price = price
         self.rounds, self._digest, self.symbols = before.rounds, before.digest, before.symbols
-        self.pyramid.levels[self._level] = before.known
+        self.pyramid.levels[self._level] = before.known.part(slice(None))  # which may be needed again
         self.rounds += self._measure(self.plan.rounds[self.rounds], before.proposal)
 
     def error(self) -> float:
@@ -164,6 +164,18 @@ class Session:
         mean = self.particles.double().mean(0, keepdim=True).float()
         found = self.pyramid.coefficients(self._level, self.pyramid.agree(self._level, mean))[0]
         return float(((found - self._truth[self._level]) ** 2).sum())
+
+    def trial(self, steps: int, count: int) -> int:
+        """Bits that a full basis would take at full resolution now, going by a few quick samples.
+
+        On the encoder's side, after a coarser level. Changes nothing but ``nfe``.
+        """
+        proposal = propose(self.pyramid, 0, self.sample(0, steps, count=count), FULL_BASIS)
+        writer, coding = Writer(), deepcopy(self._coding)
+        classes = coding.classify(proposal.variance, spread_gain(0, len(self.plan.levels), 0, True))
+        q = self._chosen(coding, proposal, 0, classes)
+        coding.code(writer, q.ravel(), classes.ravel())
+        return writer.bits
 
     def sample(
         self,
@@ -248,19 +260,31 @@ class Session:
         earlier = sum(done.level == item.level for done in self.plan.rounds[: self.rounds])
         gain = spread_gain(item.level, len(self.plan.levels), earlier, proposal.rows is None)
         classes = self._coding.classify(proposal.variance, gain)
-        predicted = torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
-        q = np.zeros(classes.shape, dtype=np.int64)
-        if self._truth is not None:
-            residual = proposal.measure(windows, self._truth[item.level])[0] - predicted
-            q = self._coding.quantise(residual, classes)
+        q = self._chosen(self._coding, proposal, item.level, classes)
         flat, known = self._coding.code(self._channel, q.ravel(), classes.ravel())
         q, known = flat.reshape(classes.shape), known.reshape(classes.shape)
         whole = bool((known | (classes == NOT_MEASURED)).all()) and self._agreed(proposal, classes, q)
-        values = (predicted + self._coding.dequantise(q)).clamp(-VALUE_LIMIT, VALUE_LIMIT)
+        values = (self._predicted(proposal) + self._coding.dequantise(q)).clamp(-VALUE_LIMIT, VALUE_LIMIT)
         windows.append(proposal.rows, values, torch.from_numpy(known))
         self._unmeasured = proposal.unmeasured
         self.symbols += int(known.sum())
         return whole
+
+    def _predicted(self, proposal: Proposal) -> torch.Tensor:
+        return torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
+
+    def _chosen(
+        self,
+        coding: Float8Coding | UniformCoding,
+        proposal: Proposal,
+        level: int,
+        classes: NDArray[np.int64],
+    ) -> NDArray[np.int64]:
+        """The numbers that an encoder chooses; a decoder has yet to read them."""
+        if self._truth is None:
+            return np.zeros(classes.shape, dtype=np.int64)
+        measured = proposal.measure(self.pyramid.levels[level], self._truth[level])[0]
+        return coding.quantise(measured - self._predicted(proposal), classes)
 
     def _agreed(self, proposal: Proposal, classes: NDArray[np.int64], q: NDArray[np.int64]) -> bool:
         """Exchange the digest of all rounds so far; False if the file ends before it."""
