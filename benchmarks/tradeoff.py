@@ -7,9 +7,10 @@
 
 Each picture (centre crop of DIR's) is encoded once, and restored from the encoder's session, which is the
 decoder's by construction. --out is a folder of restorations (PNG) and a line of JSON for each; what is there
-already is not made again. PSNR is over RGB after rounding to 8 bits, averaged over pictures; realism is the
-distance of benchmarks.realism between all pictures' patches and all their restorations'. A mean takes 12
-times as many evaluations as it has steps; the gradient that comes with each of PiGDM's is not counted.
+already is not made again. PSNR is over RGB after rounding to 8 bits, averaged over pictures; realism is
+fd-efficientnet of psc.evaluate.crowds, between all pictures' patches and all their restorations'. A mean
+takes 12 times as many evaluations as it has steps; the gradient that comes with each of PiGDM's is not
+counted.
 """
 
 import argparse
@@ -24,9 +25,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 import psc
 from benchmarks.kodak import centre_crop, psnr
-from benchmarks.realism import Features, features, frechet
 from psc.bitstream.container import FINGERPRINT_BYTES, Header
 from psc.bitstream.rangecoder import Writer
+from psc.evaluate.crowds import Features, efficientnet, frechet
 from psc.images import to_image, to_tensor
 from psc.restore import restore
 from psc.session import Session
@@ -34,13 +35,13 @@ from psc.sides import open_session, silent
 
 CHOICES: dict[str, tuple[int | None, ...]] = {
     "preview": (None,),
-    "mean": (4, 8, 16, 32),
-    "ddrm": (10, 20, 40),
-    "pigdm": (10, 20, 40, 80),
-    "sample": (4, 8, 16, 32),
+    "mean": (3, 8, 16),
+    "ddrm": (10, 20),
+    "pigdm": (10, 20, 40),
+    "sample": (3, 8, 16),
 }
-USUAL = {"preview": None, "mean": 8, "ddrm": 20, "pigdm": 40, "sample": 8}
-"""Steps by default, at qualities that end with principal components at full size."""
+USUAL = {"preview": None, "mean": 3, "ddrm": 20, "pigdm": 40, "sample": 3}
+"""Steps by default."""
 
 
 class Results:
@@ -117,7 +118,7 @@ def points(results: Results) -> list[dict]:
 
 
 def _features(pictures: list[Image.Image]) -> Features:
-    return np.concatenate([features(picture) for picture in pictures])
+    return np.concatenate([efficientnet(picture) for picture in pictures])
 
 
 def table(results: Results) -> None:

@@ -143,3 +143,27 @@ def stable_diffusion_3(folder: Path) -> Path:
         text_encoder_2=_clip(projected=True), tokenizer_2=words, text_encoder_3=None, tokenizer_3=None,
     ).save_pretrained(folder)  # fmt: skip
     return folder
+
+
+def blip2(folder: Path) -> Path:
+    """A Blip2ForConditionalGeneration's folder, with letters for tokens."""
+    import transformers
+
+    torch.manual_seed(0)
+    words = _tokenizer(folder / "words")
+    words.add_tokens(transformers.AddedToken("<image>", special=True))
+    config = transformers.Blip2Config(
+        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+                       "num_attention_heads": 2, "image_size": 32, "patch_size": 16},
+        qformer_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+                        "num_attention_heads": 2, "encoder_hidden_size": 16, "vocab_size": 10},
+        text_config={"model_type": "opt", "hidden_size": 16, "ffn_dim": 16, "num_hidden_layers": 1,
+                     "num_attention_heads": 2, "vocab_size": len(words), "word_embed_proj_dim": 16,
+                     "max_position_embeddings": 64, "bos_token_id": 190, "eos_token_id": 191,
+                     "pad_token_id": 191},
+        num_query_tokens=4, image_token_index=len(words) - 1,
+    )  # fmt: skip
+    transformers.Blip2ForConditionalGeneration(config).save_pretrained(folder)
+    pictures = transformers.BlipImageProcessor(size={"height": 32, "width": 32})
+    transformers.Blip2Processor(pictures, words, num_query_tokens=4).save_pretrained(folder)
+    return folder

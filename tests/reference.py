@@ -1,6 +1,9 @@
 """A second, slow implementation of pieces of FORMAT.md in plain Python, to hold the program against."""
 
 from fractions import Fraction
+from pathlib import Path
+
+import psc.bitstream
 
 MASK = 2**64 - 1
 
@@ -64,3 +67,44 @@ def float8_values():
         )
         out.append(value)
     return out
+
+
+def caption(data):
+    """FORMAT.md section 16: a caption from its bytes."""
+    counts = _contexts()
+    decoder, text = RangeDecoder(data), b""
+    while (symbol := decoder.decode(_caption_frequencies(counts, text))) != 256:
+        text += bytes([symbol])
+    return text.decode()
+
+
+def _contexts():
+    lines = (Path(psc.bitstream.__file__).parent / "captions.txt").read_bytes().split(b"\n")[:-1]
+    counts = {}
+    for line in lines:
+        for i in range(len(line) + 1):
+            symbol = line[i] if i < len(line) else 256
+            before = b"\n" * 5 + line[:i]
+            for k in (5, 4, 3, 2, 1, 0):
+                context = before[len(before) - k :]
+                new = symbol not in counts.setdefault((k, context), {})
+                counts[k, context][symbol] = counts[k, context].get(symbol, 0) + 1
+                if not new:
+                    break
+    return counts
+
+
+def _caption_frequencies(counts, text):
+    before = b"\n" * 5 + text
+    w = [2**32 // 257] * 257
+    for k in range(6):
+        n = counts.get((k, before[len(before) - k :]))
+        if n is None:
+            break
+        total = sum(n.values())
+        w = [
+            (3 * len(n) * w[c] + (2**32 * (4 * n[c] - 3) if c in n else 0)) // (4 * total) for c in range(257)
+        ]
+    f = [1 + w[c] * (2**24 - 257) // sum(w) for c in range(257)]
+    f[w.index(max(w))] += 2**24 - sum(f)
+    return f

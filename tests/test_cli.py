@@ -209,6 +209,7 @@ def test_json_of_encode_and_decode(psc: Psc, folder: Path, encoded: bytes) -> No
         "height": 30,
         "bytes": len(encoded),
         "bpp": 8 * len(encoded) / 1200,
+        "caption": "",
         "rounds": ROUNDS,
     }
     figures = json.loads(psc("decode", folder / "b.psc", "--json").out)

@@ -85,6 +85,36 @@ def test_stable_diffusion_denoises_as_the_library_does(prediction: str, caption:
     torch.testing.assert_close(found, known, rtol=1e-9, atol=1e-9)
 
 
+def test_stable_diffusion_xl_denoises_as_the_library_does(tmp_path: Path) -> None:
+    """Next to last hidden states of both text encoders; the second's pooled output; sizes in pixels."""
+    folder = models.stable_diffusion_xl(tmp_path / "m")
+    pipe, prior = diffusers.StableDiffusionXLPipeline.from_pretrained(folder), psc.load_prior(str(folder))
+    for caption in ("", "a red house"):
+        _compare_xl(pipe, prior, caption)
+
+
+def _compare_xl(pipe: Any, prior: Any, caption: str) -> None:
+    words = torch.tensor([pipe.tokenizer(caption, padding="max_length", max_length=16).input_ids])
+    first = pipe.text_encoder(words, output_hidden_states=True)
+    second = pipe.text_encoder_2(words, output_hidden_states=True)
+    text = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], -1)
+    pooled = second.text_embeds
+    if not caption:
+        text, pooled = text * 0, pooled * 0
+    added = {
+        "text_embeds": pooled.expand(2, -1),
+        "time_ids": torch.tensor([[16.0, 24.0, 0.0, 0.0, 16.0, 24.0]] * 2),
+    }
+    with torch.inference_mode():
+        found, known = discrete_case(
+            prior.conditioned(caption) if caption else prior, pipe.scheduler.config,
+            lambda x, t: pipe.unet(x, t, encoder_hidden_states=text.expand(2, -1, -1),
+                                   added_cond_kwargs=added).sample.double(),
+            torch.randn(2, 4, 8, 12, dtype=torch.float64), 1.0,
+        )  # fmt: skip
+    torch.testing.assert_close(found, known, rtol=1e-9, atol=1e-9)
+
+
 def test_flow_matching_is_the_librarys(tmp_path: Path) -> None:
     """One Euler step of the library to noise level 0 is its x0."""
     folder = models.stable_diffusion_3(tmp_path / "m")
@@ -305,8 +335,42 @@ def test_inpainting_models_are_no_priors(tmp_path: Path) -> None:
             865_910_724,
         ),
         ("UNet2DConditionModel", {"sample_size": 64, "cross_attention_dim": 768}, 859_520_964),
+        (
+            "UNet2DConditionModel",
+            {
+                "sample_size": 128, "block_out_channels": (320, 640, 1280), "cross_attention_dim": 2048,
+                "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+                "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+                "attention_head_dim": [5, 10, 20], "transformer_layers_per_block": [1, 2, 10],
+                "use_linear_projection": True, "addition_embed_type": "text_time",
+                "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
+            },
+            2_567_463_684,
+        ),
+        (
+            "SD3Transformer2DModel",
+            {
+                "sample_size": 128, "patch_size": 2, "in_channels": 16, "out_channels": 16,
+                "num_layers": 24, "attention_head_dim": 64, "num_attention_heads": 24,
+                "joint_attention_dim": 4096, "caption_projection_dim": 1536,
+                "pooled_projection_dim": 2048, "pos_embed_max_size": 192,
+            },
+            2_028_328_000,
+        ),
+        (
+            "AutoencoderKL",
+            {
+                "block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
+                "down_block_types": ("DownEncoderBlock2D",) * 4,
+                "up_block_types": ("UpDecoderBlock2D",) * 4,
+            },
+            83_653_863,
+        ),
     ],
-    ids=["ddpm-celebahq-256", "stable-diffusion-2.1-base", "stable-diffusion-1.5"],
+    ids=[
+        "ddpm-celebahq-256", "stable-diffusion-2.1-base", "stable-diffusion-1.5", "stable-diffusion-xl",
+        "stable-diffusion-3-medium", "stable-diffusion's autoencoder",
+    ],
 )  # fmt: skip
 def test_full_size_architectures(network: str, config: dict[str, Any], count: int) -> None:
     with torch.device("meta"):

@@ -37,7 +37,7 @@ INDEX = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
 class FloatPrior:
     """A trained network before it is rounded, as a prior for experiments."""
 
-    name, channels, exact, native_size = "float", 3, False, 64
+    name, channels, factor, exact, native_size = "float", 3, 1, False, 64
     sigma_min, sigma_max = sigma(LOWEST), sigma(HIGHEST)
     device = torch.device("cpu")
 

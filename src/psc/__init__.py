@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         encode,
         encode_with,
         simulate,
+        simulate_variations,
         variations,
     )
     from psc.errors import PscError
@@ -35,6 +36,7 @@ else:
             "encode",
             "encode_with",
             "simulate",
+            "simulate_variations",
             "variations",
         ),
         "psc.errors": ("PscError",),
@@ -75,6 +77,7 @@ __all__ = [
     "load_prior",
     "settings",
     "simulate",
+    "simulate_variations",
     "truncate",
     "variations",
     "verify",

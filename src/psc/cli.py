@@ -1,4 +1,5 @@
-"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors.
+"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors, evaluate in
+psc.cli_evaluate.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import psc
-from psc import cli_priors, files
+from psc import cli_batch, cli_evaluate, cli_priors, files
 from psc.errors import PscError
 from psc.meter import Meter
 
@@ -33,6 +34,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_priors.app, name="priors")
+app.command()(cli_batch.batch)
+app.add_typer(cli_evaluate.app, name="evaluate")
 
 
 class Preset(StrEnum):
@@ -40,6 +43,8 @@ class Preset(StrEnum):
 
     default = "default"
     paper = "paper"
+    latent = "latent"
+    latent_paper = "latent-paper"
 
 
 class Restore(StrEnum):
@@ -64,7 +69,18 @@ Quality = Annotated[
 TargetSize = Annotated[int | None, typer.Option(min=1, help="Bytes that are not exceeded.")]
 TargetBpp = Annotated[float | None, typer.Option(min=0, help="Bits per pixel that are not exceeded.")]
 TargetPsnr = Annotated[float | None, typer.Option(help="dB that the mean restoration reaches.")]
-PresetName = Annotated[Preset, typer.Option(help="paper: the published scheme, up to 256x256 pixels.")]
+PresetName = Annotated[
+    Preset | None,
+    typer.Option(help="paper, latent-paper: the published schemes.  [default: default; latent for latents]"),
+]
+Caption = Annotated[
+    str, typer.Option(metavar="TEXT", help="For a model with captions; auto: BLIP-2's. Stored in the file.")
+]
+Guidance = Annotated[
+    float,
+    typer.Option(min=0, help="Weight of the caption; other than 1 costs twice. Stored in the file."),
+]
+Class = Annotated[int | None, typer.Option("--class", min=0, help="For a class-conditional model.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of the noise; stored in the file.")]
 How = Annotated[
     Restore | None,
@@ -128,7 +144,10 @@ def encode(
     target_size: TargetSize = None,
     target_bpp: TargetBpp = None,
     target_psnr: TargetPsnr = None,
-    preset: PresetName = Preset.default,
+    preset: PresetName = None,
+    caption: Caption = "",
+    guidance: Guidance = 1.0,
+    label: Class = None,
     seed: Seed = 0,
     model_name: Model = "embedded",
     half: Half = False,
@@ -147,6 +166,13 @@ def encode(
 
         image = files.read_picture(source)
         model = prior.load_prior(model_name, device=device, half=half)
+        if caption and label is not None:
+            raise PscError("--caption and --class exclude each other: a model takes one of them")
+        if caption == "auto":
+            from psc.captioner import describe
+
+            caption = describe(image, device)
+        model = prior.conditioned(model, caption if label is None else str(label), guidance)
         with _journal(kept, resume, quiet) as journal:
             with Meter("encode", quiet, verbose) as meter:
                 data = codec.encode(
@@ -155,7 +181,7 @@ def encode(
                     target_size=target_size,
                     target_bpp=target_bpp,
                     target_psnr=target_psnr,
-                    preset=preset.value,
+                    preset=preset and preset.value,
                     seed=seed,
                     prior=model,
                     progress=meter,
@@ -163,7 +189,8 @@ def encode(
                 )
             files.write(target, data)
         bpp = 8 * len(data) / (image.width * image.height)
-        figures = _figures(source, target, image.size) | {"bytes": len(data), "bpp": bpp} | meter.figures()
+        figures = _figures(source, target, image.size) | {"bytes": len(data), "bpp": bpp, "caption": caption}
+        figures |= meter.figures()
         line = "{output}: {bytes} bytes, {bpp:.4f} bpp, {rounds} rounds, {nfe:.0f} NFE, {seconds:.1f} s"
         _conclude(figures, line, as_json, quiet)
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,12 +17,13 @@ from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
 from psc.images import ImageLike, to_image, to_tensor
 from psc.journal import Journal
+from psc.latents import to_pictures
 from psc.plan import Settings, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, check, mean_and_deviation, restore
 from psc.restore import variations as restored_variations
 from psc.session import Session, StateMismatchError
-from psc.sides import PARTIAL, Report, decoder, encoder, silent
+from psc.sides import PARTIAL, Encoder, Report, decoder, encoder, silent
 
 MAX_VARIATIONS = 10000
 
@@ -53,7 +55,7 @@ def encode(
     target_size: int | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
-    preset: str = "default",
+    preset: str | None = None,
     seed: int = 0,
     prior: Prior | None = None,
     progress: Report = silent,
@@ -65,8 +67,10 @@ def encode(
     At most one of: quality, 0 (smallest) to 100, default 50; target_size, in bytes, or target_bpp, in bits
     per pixel of the whole file, which are never exceeded; target_psnr, in dB of the mean restoration, which
     is reached (psc.rate).
-    preset: "default", or "paper" for the published scheme (up to 256x256 pixels). seed: of the noise.
-    prior: default :func:`psc.load_prior`. progress: called after every group of network evaluations.
+    preset: "default", or "paper" for the published scheme (up to 256x256 pixels); see :func:`preset_for`.
+    seed: of the noise.
+    prior: default :func:`psc.load_prior`. What it was given (``conditioned``: a caption, a class) becomes
+    part of the file. progress: called after every group of network evaluations.
     journal: keeps what was drawn, so that an interrupted encode can go on (:class:`psc.Journal`).
     Raises PscError for whatever cannot be compressed, for a target that cannot be met, or for a journal of
     another encode.
@@ -74,15 +78,17 @@ def encode(
     targets = (target_size, target_bpp, target_psnr)
     if [quality, *targets].count(None) < 3:
         raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
+    model = prior or load_prior()
+    preset = preset_for(model, preset)
     if targets == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed)
-        return encode_with(image, chosen, prior=prior, progress=progress, journal=journal)
+        return encode_with(image, chosen, prior=model, progress=progress, journal=journal)
     for value in targets:
         if value is not None and not (math.isfinite(value) and value > 0):
             raise PscError(f"the target {value} came; expected a number of bytes, bits or dB above zero")
     if preset != "default":
-        raise PscError(f"preset {preset!r} has no rate control; ask for a quality, or leave the preset out")
-    picture, model = to_tensor(image), prior or load_prior()
+        raise PscError(f"preset {preset!r} has no rate control; ask for a quality (psc truncate cuts a file)")
+    picture = to_tensor(image)
     pixels = picture.shape[1] * picture.shape[2]
     size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
     with _kept(journal, picture, (target_psnr, size, seed), model):
@@ -93,6 +99,21 @@ def encode(
         else:
             found = rate.to_size(picture, size, seed=seed, prior=model, progress=progress, journal=journal)
     return found.data
+
+
+def preset_for(prior: Prior, name: str | None = None) -> str:
+    """The preset that ``name`` (None: "default") means for a prior: of latents there are two of their own.
+
+    "default" is "latent" there, and "paper" is "latent-paper". PscError for these two with a prior of pixels.
+    """
+    if prior.factor > 1:
+        return {None: "latent", "default": "latent", "paper": "latent-paper"}.get(name) or str(name)
+    if name in ("latent", "latent-paper"):
+        raise PscError(
+            f"preset {name!r} does not fit the prior {prior.name}, a model of pixels; "
+            "choose default or paper, or another prior"
+        )
+    return name or "default"
 
 
 def encode_with(
@@ -107,7 +128,7 @@ def encode_with(
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
     picture, model = to_tensor(image), prior or load_prior()
     with _kept(journal, picture, chosen, model):
-        return _encode(picture, chosen, model, progress, journal)[0]
+        return _encode(picture, chosen, model, progress, journal).file()
 
 
 def _kept(
@@ -132,6 +153,7 @@ def simulate(
     /,
     *,
     restoration: Restoration = "mean",
+    steps: int | None = None,
     prior: Prior | None = None,
     progress: Report = silent,
 ) -> tuple[bytes, Decoded]:
@@ -140,36 +162,55 @@ def simulate(
     Half the cost of encode and decode, for experiments: the decoder's session is the same as the encoder's
     by construction, and the digests in the file prove it whenever the file is decoded.
     """
-    picture = to_tensor(image)
-    data, session = _encode(picture, chosen, prior or load_prior(), progress)
-    return data, _restored(session, restoration, picture.shape[1], picture.shape[2], "")
+    prior = prior or load_prior()
+    check(restoration, steps, prior)
+    side = _encode(to_tensor(image), chosen, prior, progress)
+    return side.file(), _restored(side.session, restoration, side.header, "", steps=steps)
+
+
+def simulate_variations(
+    image: ImageLike,
+    chosen: Settings,
+    count: int,
+    /,
+    *,
+    restoration: Restoration = "sample",
+    steps: int | None = None,
+    prior: Prior | None = None,
+    progress: Report = silent,
+) -> tuple[bytes, Iterator[Decoded]]:
+    """The same for :func:`variations`."""
+    prior = prior or load_prior()
+    _check_variations(count, restoration, steps, prior)
+    side = _encode(to_tensor(image), chosen, prior, progress)
+    return side.file(), _drawn(side.session, side.header, "", count, restoration, steps)
 
 
 def _encode(
     picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report, journal: Journal | None = None
-) -> tuple[bytes, Session]:
+) -> Encoder:
     side = encoder(picture, chosen, prior, progress, journal)
     side.session.run(chosen.rounds)
-    return side.file(), side.session
+    return side
 
 
 def _restored(
     session: Session,
     restoration: Restoration,
-    height: int,
-    width: int,
+    header: Header,
     note: str,
     *,
     steps: int | None = None,
     uncertainty: bool = False,
 ) -> Decoded:
     coding, deviation = session.nfe, None
+    shown = partial(to_pictures, header=header, prior=session.prior)
     if uncertainty:
-        picture, map_ = mean_and_deviation(session, steps if restoration == "mean" else None)
-        deviation = map_[:height, :width].float().numpy()
+        picture, map_ = mean_and_deviation(session, steps if restoration == "mean" else None, shown)
+        deviation = map_.float().numpy()
     if not (uncertainty and restoration == "mean"):
         picture = restore(session, restoration, steps)
-    image = to_image(picture[:, :height, :width])
+    image = to_image(shown(picture[None])[0])
     nfe = (coding, session.nfe - coding)
     return Decoded(image, session.rounds, session.symbols, not note, note, nfe, deviation)
 
@@ -216,9 +257,7 @@ def decode_details(
     prior = prior or load_prior()
     check(restoration, steps, prior)
     header, session, note = _rebuilt(data, prior, allow_partial, progress)
-    return _restored(
-        session, restoration, header.height, header.width, note, steps=steps, uncertainty=uncertainty
-    )
+    return _restored(session, restoration, header, note, steps=steps, uncertainty=uncertainty)
 
 
 def variations(
@@ -239,19 +278,25 @@ def variations(
     each picture's own.
     """
     prior = prior or load_prior()
+    _check_variations(count, restoration, steps, prior)
+    header, session, note = _rebuilt(data, prior, allow_partial, progress)
+    return _drawn(session, header, note, count, restoration, steps)
+
+
+def _check_variations(count: int, restoration: Restoration, steps: int | None, prior: Prior) -> None:
     check(restoration, steps, prior, several=True)
     if not 1 <= count <= MAX_VARIATIONS:
         raise PscError(f"{count} variations asked for; expected 1 to {MAX_VARIATIONS}")
-    header, session, note = _rebuilt(data, prior, allow_partial, progress)
 
-    def drawn() -> Iterator[Decoded]:
-        coding, before = session.nfe, session.nfe
-        for picture in restored_variations(session, count, restoration, steps):
-            image = to_image(picture[:, : header.height, : header.width])
-            nfe, before = (coding, session.nfe - before), session.nfe
-            yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
 
-    return drawn()
+def _drawn(
+    session: Session, header: Header, note: str, count: int, restoration: Restoration, steps: int | None
+) -> Iterator[Decoded]:
+    coding, before = session.nfe, session.nfe
+    for picture in restored_variations(session, count, restoration, steps):
+        image = to_image(to_pictures(picture[None], header, session.prior)[0])
+        nfe, before = (coding, session.nfe - before), session.nfe
+        yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
 
 
 def _rebuilt(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
@@ -286,4 +331,4 @@ def decode_progressively(
             going = session.step()
         except PscError as error:
             going, note = False, note or str(error)
-        yield _restored(session, restoration, header.height, header.width, note)
+        yield _restored(session, restoration, header, note)

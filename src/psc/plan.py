@@ -107,9 +107,25 @@ PAPER = Plan(
     paper=True,
 )
 
+LATENT = Plan(
+    levels=(Level(1, 8, 12),),
+    rounds=(Round(0, 8, 14), *_repeat(5, 0, 8, 8), Round(0, FULL_BASIS, 8)),
+)
+"""For latents: one level, because the models know one size only; docs/latent.md."""
+
+LATENT_PAPER = Plan(
+    levels=(Level(1, 0, 16),),
+    rounds=_repeat(255, 0, 12, 50),
+    paper=True,
+)
+"""The published Latent-PSC (256 rounds there; a file's plan has 255 at most)."""
+
 WORST_STEP, BEST_STEP = 180, 60
 """Step indices of qualities 0 and 100."""
-
+WORST_LATENT_STEP, BEST_LATENT_STEP = 168, 88
+"""The same for latents, whose numbers are about 1 where pixels' are about .5."""
+PRESETS = ("default", "paper", "latent", "latent-paper")
+"""Of pixels, and of latents."""
 
 STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
                   92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515)  # fmt: skip
@@ -154,13 +170,18 @@ def at_step(index: int, seed: int = 0) -> Settings:
 def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings:
     """Settings for a quality of 0 (smallest file) to 100.
 
-    default: the step shrinks evenly in its logarithm, by an octave every 13 points.
-    paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its logarithm.
+    default, latent: the step shrinks evenly in its logarithm, by an octave every 13 (latent: 20) points.
+    paper, latent-paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its
+    logarithm.
     """
     if not 0 <= quality <= 100:
         raise PscError(f"quality {quality} came; expected a number from 0 (smallest) to 100 (best)")
-    if preset == "paper":
-        return Settings(PAPER, round(len(PAPER.rounds) ** (quality / 100)), 0, seed)
+    if preset in ("paper", "latent-paper"):
+        plan = PAPER if preset == "paper" else LATENT_PAPER
+        return Settings(plan, round(len(plan.rounds) ** (quality / 100)), 0, seed)
+    if preset == "latent":
+        index = WORST_LATENT_STEP - round(quality * (WORST_LATENT_STEP - BEST_LATENT_STEP) / 100)
+        return Settings(LATENT, len(LATENT.rounds), index, seed)
     if preset != "default":
-        raise PscError(f"preset {preset!r} is unknown; choose one of: default, paper")
+        raise PscError(f"preset {preset!r} is unknown; choose one of: {', '.join(PRESETS)}")
     return at_step(WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100), seed)

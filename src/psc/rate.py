@@ -37,7 +37,7 @@ PRICES = (PRICE / 16, PRICE * 16)
 """Of a bit in the last round."""
 TRIAL = (4, 2)
 """Steps and samples with which full resolution is tried out: a twentieth of an encode."""
-LEFT_OUT, FAIR = 12.0, 1.6
+LEFT_OUT, FAIR = 25.0, 1.6
 """What an excess that leaves rounds out counts for beside a price (both in logarithms); what costs little."""
 LEAST_ROUND = 6
 """Bytes that must be left for a round to be begun: a cut nearer to its beginning might reach behind it."""
@@ -232,7 +232,9 @@ class _Attempts:
 
     def over(self, best: Found) -> bool:
         """Whether no further attempt is possible, or none may be paid for."""
-        return self._coarsest < self._finest or not self._affordable(self._index(), 2 if best.miss else 1)
+        if self._coarsest < self._finest or best.miss >= SHORT:
+            return self._coarsest < self._finest
+        return not self._affordable(self._index(), 2 if best.miss else 1)
 
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
@@ -308,7 +310,7 @@ class _Attempts:
 
     def _report(self, now: Progress) -> None:
         nfe, total = self._spent + now.nfe, self._spent + _cost(BEST_STEP)
-        self._progress(replace(now, planned=at_step(BEST_STEP).rounds, nfe=nfe, total=total))
+        self._progress(replace(now, planned=at_step(BEST_STEP).rounds, nfe=nfe, total=max(nfe, total)))
 
 
 def _cost(index: int) -> float:

@@ -14,7 +14,7 @@ ddrm is the sampler of the rounds (psc.posterior.ddrm): noise-aware, with every 
 measurements. DDRM proper ignores them below sigma_y and loses what they know (docs/DESIGN.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
 import torch
@@ -22,11 +22,13 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import to_grid
+from psc.exact.fixed import LATENT_LIMIT
 from psc.posterior import Sampler, ddrm, pigdm
 from psc.prior import Differentiable, Prior
 from psc.prior.levels import HIGHEST, LOWEST
 from psc.session import Session
 
+Shown = Callable[[torch.Tensor], torch.Tensor]
 Restoration = Literal["preview", "mean", "ddrm", "pigdm", "sample"]
 CARRIED_LOWEST, CARRIED_STEPS = 50, 3
 """Carried particles start at this level at least (sigma = .29) for a mean or sample, in so many steps."""
@@ -53,7 +55,7 @@ def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -
 
 
 def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
-    """The picture (C, H, W) in [-1, 1], still padded, from all that the session has measured.
+    """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
 
     steps: network evaluations per sample. By default those of FROM_NOISE; for mean and sample CARRIED_STEPS,
     or the plan's fresh steps where the particles are of a coarser level.
@@ -72,15 +74,18 @@ def variations(session: Session, count: int, how: Restoration, steps: int | None
     return (_sample(session, how, steps, number) for number in range(count))
 
 
-def mean_and_deviation(session: Session, steps: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+def mean_and_deviation(
+    session: Session, steps: int | None = None, shown: Shown = lambda samples: samples
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The restoration ``mean``, and how much its samples differ: (H, W), in 8-bit grey levels.
 
     The deviation is the samples' standard deviation, as root mean square over the colours. It says what the
     measurements leave open as far as the prior knows; it does not count the measurements' own rounding.
+    shown: what the samples (s, C, H, W) look like, if they are not pictures but latents.
     """
     check("mean", steps, session.prior)
     samples = _samples(session, steps)
-    return _mean(samples)[0].float(), GREY_LEVELS * samples.var(0).mean(0).sqrt()
+    return _mean(samples)[0].float(), GREY_LEVELS * shown(samples).var(0).mean(0).sqrt()
 
 
 def _samples(session: Session, steps: int | None, number: int = 0, count: int | None = None) -> torch.Tensor:
@@ -102,11 +107,11 @@ def _preview(session: Session) -> torch.Tensor:
     channels, (height, width) = session.pyramid.channels, session.pyramid.shape(0)
     if session.particles is None:
         return torch.zeros(channels, height, width)
-    mean = _mean(session.particles)
+    mean, limit = _mean(session.particles), 1.0 if session.prior.factor == 1 else LATENT_LIMIT
     if mean.shape[2:] != (height, width):
         # Exact: the scale is a power of two, so weights are multiples of 2^-34, and pixels of 2^-16.
         mean = functional.interpolate(mean, (height, width), mode="bicubic", align_corners=False)
-    return session.pyramid.agree(0, mean.clamp(-1, 1).float())[0]
+    return session.pyramid.agree(0, mean.clamp(-limit, limit).float())[0]
 
 
 def _mean(particles: torch.Tensor) -> torch.Tensor:

@@ -238,7 +238,8 @@ class Session:
         if found is not None:
             self._count(how.scale, how.steps * len(found))
             return found
-        start = start[: side_by_side(self.prior, start)]
+        if self._journal:
+            start = start[: side_by_side(self.prior, start)]
         agree, count = partial(self.pyramid.agree, k), partial(self._count, how.scale)
         drawn = sampler(self.prior, agree, start, how, count)
         if self._journal:

@@ -8,10 +8,11 @@ import torch
 from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, seal, seal_cut, unpack
 from psc.bitstream.rangecoder import Channel, Reader, Writer
 from psc.errors import PscError
-from psc.images import pad, padded_size
 from psc.journal import Journal
+from psc.latents import from_picture, grid
 from psc.plan import Plan, Settings
 from psc.prior import Prior
+from psc.prior.diffusion import DiffusionPrior
 from psc.session import Progress, Session
 
 MAX_STATE_BYTES = 16 * 2**30
@@ -68,6 +69,7 @@ def encoder(
 ) -> Encoder:
     """The side that has the picture (C, H, W) in [-1, 1]; nothing is coded yet."""
     header, writer = new_header(picture, chosen, prior), Writer()
+    header.pack()  # a caption that no file holds is refused before the work
     return Encoder(header, writer, open_session(header, prior, writer, progress, picture, journal))
 
 
@@ -76,7 +78,7 @@ def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
     channels, height, width = picture.shape
     if max(height, width) > MAX_SIDE:
         raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
-    return Header(
+    header = Header(
         width,
         height,
         channels == 1,
@@ -86,18 +88,24 @@ def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
         chosen.seed,
         prior.fingerprint[:FINGERPRINT_BYTES],
         prior.exact,
+        latents=prior.factor > 1,
     )
+    if isinstance(prior, DiffusionPrior):
+        return replace(header, condition=prior.condition, guidance=prior.guidance)
+    return header
 
 
 def decoder(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
     """A file's header, a decoder's session that has read nothing yet, and what is wrong with the body."""
-    header, reader, note = open_body(data, prior, allow_partial)
+    header, prior, reader, note = open_body(data, prior, allow_partial)
     return header, open_session(header, prior, reader, progress, None), note
 
 
-def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, Reader, str]:
-    """The same without a session."""
+def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, Prior, Reader, str]:
+    """The same without a session; the prior under the file's caption or class."""
     header, body = unpack(data)
+    if header.condition and isinstance(prior, DiffusionPrior) and prior.bind is not None:
+        prior = prior.conditioned(header.condition, header.guidance)
     if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
         raise PscError(
             f"the file was made with the prior {header.fingerprint.hex()}, this one is "
@@ -107,7 +115,8 @@ def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, R
     note = header.defect(body)
     if note and not allow_partial:
         raise PscError(f"{note}; {PARTIAL}")
-    return header, Reader(body[: header.body_length], header.cut or len(body) < header.body_length), note
+    reader = Reader(body[: header.body_length], header.cut or len(body) < header.body_length)
+    return header, prior, reader, note
 
 
 def open_session(
@@ -119,24 +128,21 @@ def open_session(
     journal: Journal | None = None,
 ) -> Session:
     """The session that a header describes; with the picture (C, H, W) it is an encoder's."""
-    plan = header.plan
-    channels = 1 if header.grey else 3
-    if prior.channels not in (3, channels):
+    plan, shape = header.plan, grid(header, prior)
+    if not header.latents and prior.channels not in (3, shape[0]):
         raise PscError(
-            f"the prior {prior.name} models {prior.channels} channels; a picture of {channels} needs one of "
-            f"{' or '.join(map(str, sorted({3, channels})))}"
+            f"the prior {prior.name} models {prior.channels} channels; a picture of {shape[0]} needs one of "
+            f"{' or '.join(map(str, sorted({3, shape[0]})))}"
         )
-    block = plan.block
-    size = padded_size(header.height, header.width, block)
-    _check_size(plan, header.rounds, channels, *size)
+    _check_size(plan, header.rounds, *shape)
     return Session(
         plan,
         prior,
         channel,
         step_index=header.step_index,
         seed=header.seed,
-        shape=(channels, *size),
-        picture=None if picture is None else pad(picture, block),
+        shape=shape,
+        picture=None if picture is None else from_picture(picture, plan, prior),
         progress=progress,
         journal=journal,
     )

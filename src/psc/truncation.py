@@ -27,8 +27,7 @@ def keep_rounds(
     The rounds must be whole in the file. Raises PscError where they are not.
     """
     _sound(data)
-    model = prior or load_prior()
-    header, reader, _ = open_body(data, model, True)
+    header, model, reader, _ = open_body(data, prior or load_prior(), True)
     writer = Writer()
     session = open_session(header, model, Copier(reader, writer), progress, None)
     if not 1 <= rounds <= header.rounds:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from psc.errors import PscError
 from psc.images import to_image
+from psc.latents import to_pictures
 from psc.prior import Prior, load_prior
 from psc.restore import restore
 from psc.session import Session, StateMismatchError
@@ -19,7 +20,7 @@ class RoundState:
     number: from 1. scale: of the round's level. rows: measured per window (0: the full basis).
     symbols: numbers read so far. digest: CRC-32 of everything known after the round, 8 hex digits; equal on
     two machines if and (all but certainly) only if their states are. agrees: whether it ends as the
-    encoder's did, as far as the 4 bits tell that the file holds of it.
+    encoder's did, as far as the few bits tell that the file holds of it.
     """
 
     number: int
@@ -76,7 +77,7 @@ def verify(
         note = note or str(error)
     picture = ""
     if not note:
-        image = to_image(restore(session)[:, : header.height, : header.width])
+        image = to_image(to_pictures(restore(session)[None], header, session.prior)[0])
         picture = hashlib.sha256(image.tobytes()).hexdigest()
     return Verification(tuple(rounds), header.rounds, note, picture)
 

@@ -1,23 +1,27 @@
 """The file: a header that can be read without any model, and one range-coded body. FORMAT.md specifies it.
 
 magic 4 | version 1 | flags 1 | width, height (varints) | plan 1 or more | rounds 1 | step 1
-| seed (varint) | prior 4 | body length (varint) | body CRC-16 2 | header CRC-16 2 | body
+| seed (varint) | prior 4 | condition (varint, bytes) and guidance 1 where flags say so
+| body length (varint) | body CRC-16 2 | header CRC-16 2 | body
 """
 
 import binascii
 from dataclasses import dataclass, replace
 from typing import Any
 
+from psc.bitstream import text
 from psc.errors import PscError
-from psc.plan import DEFAULT, PAPER, Level, Plan, Round, step_size
+from psc.plan import DEFAULT, LATENT, LATENT_PAPER, PAPER, Level, Plan, Round, step_size
 
 MAGIC = b"\x89PSC"
 VERSION = 3
-NAMED_PLANS = {1: DEFAULT, 2: PAPER}
-PLAN_NAMES = {DEFAULT: "default", PAPER: "paper"}
+NAMED_PLANS = {1: DEFAULT, 2: PAPER, 3: LATENT, 4: LATENT_PAPER}
+PLAN_NAMES = {DEFAULT: "default", PAPER: "paper", LATENT: "latent", LATENT_PAPER: "latent-paper"}
 EXPLICIT_PLAN = 0
-GREY, EXACT, CUT = 1, 2, 4
+GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE = 1, 2, 4, 8, 16, 32
 """Flags."""
+GUIDANCE_UNITS = 8
+"""Guidance is a byte, in eighths."""
 MAX_SIDE = 65535
 FINGERPRINT_BYTES = 4
 NAMED_PRIORS = {bytes.fromhex("0853973c"): "embedded"}
@@ -32,7 +36,8 @@ class Header:
     the plan's rounds the body holds. step_index: the quantiser's step. seed: of the noise.
     fingerprint: the first four bytes of the prior's fingerprint. exact: whether that prior gives the same
     bits on every machine. body: length in bytes and CRC-16. cut: whether the body is the beginning of a
-    longer one.
+    longer one. latents: whether the body is of a model's latents instead of pixels. condition: the caption,
+    or the class's number, that the prior was given, and guidance its weight (DiffusionPrior.conditioned).
     """
 
     width: int
@@ -47,14 +52,35 @@ class Header:
     body_length: int = 0
     body_crc: int = 0
     cut: bool = False
+    latents: bool = False
+    condition: str = ""
+    guidance: float = 1.0
 
     def pack(self) -> bytes:
         """The header's bytes."""
-        fields = MAGIC + bytes([VERSION, GREY * self.grey + EXACT * self.exact + CUT * self.cut])
+        fields = MAGIC + bytes([VERSION, self._flags()])
         fields += _varint(self.width) + _varint(self.height) + _pack_plan(self.plan)
         fields += bytes([self.rounds, self.step_index]) + _varint(self.seed) + self.fingerprint
+        fields += self._pack_condition()
         fields += _varint(self.body_length) + self.body_crc.to_bytes(2, "big")
         return fields + crc16(fields).to_bytes(2, "big")
+
+    def _flags(self) -> int:
+        flags = GREY * self.grey + EXACT * self.exact + CUT * self.cut + LATENTS * self.latents
+        return flags + CONDITION * bool(self.condition) + GUIDANCE * (self.guidance != 1)
+
+    def _pack_condition(self) -> bytes:
+        out = b""
+        if self.condition:
+            packed = text.pack(self.condition)
+            out = _varint(len(packed)) + packed
+        units = GUIDANCE_UNITS * self.guidance
+        if units not in range(256):
+            raise PscError(
+                f"a guidance of {self.guidance} came; a file holds multiples of {1 / GUIDANCE_UNITS} "
+                f"from 0 to {255 / GUIDANCE_UNITS}"
+            )
+        return out + (bytes([int(units)]) if self.guidance != 1 else b"")
 
     def defect(self, body: bytes) -> str:
         """What is wrong with the body as a whole, as a sentence; empty if nothing is."""
@@ -83,13 +109,19 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
     flags, width, height = reader.byte(), reader.varint(), reader.varint()
     plan = _unpack_plan(reader)
     rounds, step_index, seed = reader.byte(), reader.byte(), reader.varint()
-    fingerprint, body_length = reader.take(FINGERPRINT_BYTES), reader.varint()
+    fingerprint = reader.take(FINGERPRINT_BYTES)
+    packed = reader.take(reader.varint()) if flags & CONDITION else b""
+    units = reader.byte() if flags & GUIDANCE else GUIDANCE_UNITS
+    body_length = reader.varint()
     body_crc = int.from_bytes(reader.take(2), "big")
     size = 5 + reader.position
     if int.from_bytes(reader.take(2), "big") != crc16(data[:size]):
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
     if (
-        flags > GREY | EXACT | CUT
+        flags > GREY | EXACT | CUT | LATENTS | CONDITION | GUIDANCE
+        or (units == GUIDANCE_UNITS) == bool(flags & GUIDANCE)
+        or (flags & GUIDANCE and not flags & CONDITION)
+        or len(packed) > text.PACKED_LIMIT
         or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE)
         or not (0 < rounds <= len(plan.rounds))
     ):
@@ -107,6 +139,9 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
         body_length,
         body_crc,
         bool(flags & CUT),
+        bool(flags & LATENTS),
+        text.unpack(packed) if flags & CONDITION else "",
+        units / GUIDANCE_UNITS,
     )
     return header, data[size + 2 :]
 
@@ -144,6 +179,9 @@ def info(data: bytes, /) -> dict[str, Any]:
         "rounds": header.rounds,
         "step": None if header.plan.paper else step_size(header.step_index),
         "seed": header.seed,
+        "latents": header.latents,
+        "condition": header.condition,
+        "guidance": header.guidance,
         "prior": NAMED_PRIORS.get(header.fingerprint, "unknown"),
         "fingerprint": header.fingerprint.hex(),
         "exact": header.exact,

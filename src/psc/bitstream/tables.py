@@ -26,12 +26,8 @@ class Table:
         self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
 
     def frequencies(self) -> Frequencies:
-        """Integers >= 1 with the sum TOTAL; what rounding leaves goes to the likeliest symbol."""
-        mass = [w + UNIT * c for w, c in zip(self._prior, self._counts, strict=True)]
-        free, whole = TOTAL - len(mass), sum(mass)
-        out = [1 + m * free // whole for m in mass]
-        out[max(range(len(mass)), key=mass.__getitem__)] += TOTAL - sum(out)
-        return np.array(out, dtype=np.int64)
+        """See :func:`scaled`."""
+        return scaled([w + UNIT * c for w, c in zip(self._prior, self._counts, strict=True)])
 
     def bits(self) -> NDArray[np.float64]:
         """What each symbol costs: log2 of TOTAL / frequency, linear between powers of two.
@@ -41,6 +37,14 @@ class Table:
         mantissa, exponent = np.frexp(self.frequencies().astype(np.float64))
         cost: NDArray[np.float64] = TOTAL.bit_length() - 1 - (exponent - 2 + 2 * mantissa)
         return cost
+
+
+def scaled(mass: list[int]) -> Frequencies:
+    """Integers >= 1 with the sum TOTAL by ``mass``; what rounding leaves goes to the (first) largest."""
+    free, whole = TOTAL - len(mass), sum(mass)
+    out = [1 + m * free // whole for m in mass]
+    out[max(range(len(mass)), key=mass.__getitem__)] += TOTAL - sum(out)
+    return np.array(out, dtype=np.int64)
 
 
 def geometric(ratio: int, size: int, total: int) -> list[int]:

@@ -17,8 +17,8 @@ STATE_BITS = 16
 ROW_BITS = 20
 DEVIATION_BITS = 14
 VECTOR_BITS = 24
-PIXEL_LIMIT = 1.5
-"""Estimates of pixels are clamped to [-PIXEL_LIMIT, PIXEL_LIMIT]: the norm bounds rest on it."""
+PIXEL_LIMIT, LATENT_LIMIT = 1.5, 8.0
+"""Estimates of pixels (of latents) are clamped to [-limit, limit]: the norm bounds rest on it."""
 
 
 def to_grid(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:

@@ -19,7 +19,7 @@ import math
 import torch
 
 from psc.exact import to_grid
-from psc.exact.fixed import PIXEL_LIMIT
+from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
 from psc.posterior.particles import Agree, Count, Draw, evaluate
 from psc.posterior.threads import each_group
 from psc.prior.levels import schedule, sigma
@@ -58,5 +58,6 @@ def _denoise(
     tau = math.sqrt(max(level * level - ratio * (how.sigma_y * how.sigma_y), 0.0))
     shift = to_grid((level - tau) * common)
     x = agree((x0 + shift).float()) - shift + to_grid(level * noise)
-    estimate = to_grid(evaluate(prior, x.float(), level, how.scale)).clamp(-PIXEL_LIMIT, PIXEL_LIMIT)
+    limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
+    estimate = to_grid(evaluate(prior, x.float(), level, how.scale)).clamp(-limit, limit)
     return (to_grid(estimate.sum(1, keepdim=True) / ratio) if ratio > 1 else estimate).float()

@@ -17,7 +17,7 @@ import torch
 from psc.posterior.particles import Count
 from psc.prior.protocol import Prior
 
-GROUP = 2**20
+GROUP, LATENT_GROUP = 2**20, 2**16
 """Pixels (particles x height x width) that go through a step together at most, one particle at least."""
 SMALLEST, LARGEST = 2**14, 2**17
 """The same for a thread's group; smaller ones would wait for the interpreter, not for the processor."""
@@ -50,7 +50,7 @@ def _division(prior: Prior, start: torch.Tensor) -> tuple[int, int]:
     """The number of threads, and the size of the groups."""
     pixels = start.shape[2] * start.shape[3]
     if not (prior.exact and prior.device.type == "cpu"):
-        return 1, max(1, GROUP // pixels)
+        return 1, max(1, (GROUP if prior.factor == 1 else LATENT_GROUP) // pixels)
     threads = torch.get_num_threads()
     return threads, max(1, min(max(-(-len(start) // threads), SMALLEST // pixels), LARGEST // pixels))
 

@@ -4,7 +4,7 @@ from psc.prior.embedded import load_embedded
 from psc.prior.gaussian import HaarGaussian
 from psc.prior.protocol import Differentiable, Prior
 
-__all__ = ["Differentiable", "HaarGaussian", "Prior", "load_embedded", "load_prior"]
+__all__ = ["Differentiable", "HaarGaussian", "Prior", "conditioned", "load_embedded", "load_prior"]
 
 
 def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> Prior:
@@ -23,3 +23,20 @@ def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fals
     if half:
         raise PscError("the embedded prior is made of integers: it has no half precision")
     return load_embedded(device)
+
+
+def conditioned(prior: Prior, condition: str, guidance: float = 1.0) -> Prior:
+    """The prior given a caption or a class's number (:meth:`psc.prior.diffusion.DiffusionPrior.conditioned`).
+
+    Without a condition it is the prior itself. PscError for one that takes none.
+    """
+    from psc.errors import PscError
+    from psc.prior.diffusion import DiffusionPrior
+
+    if not condition:
+        if guidance != 1:
+            raise PscError(f"a guidance of {guidance} came without a caption; it would change nothing")
+        return prior
+    if not isinstance(prior, DiffusionPrior):
+        raise PscError(f"the prior {prior.name} is unconditional: it takes no caption or class")
+    return prior.conditioned(condition, guidance)

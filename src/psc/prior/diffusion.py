@@ -20,10 +20,11 @@ from psc.prior.parametrisation import Parametrisation, Predict
 
 @dataclass
 class DiffusionPrior:
-    """See :class:`psc.prior.Prior`.
+    """See :class:`psc.prior.Prior` and :class:`psc.prior.Differentiable`.
 
     predict: the network, for float32 tensors on ``device``. bind: the network under a condition (a class's
-    number, a caption); None for a model that takes none.
+    number, a caption); None for a model that takes none. condition, guidance: what it was bound to, as given
+    to :meth:`conditioned`: an encoder writes both into the file.
     """
 
     name: str
@@ -36,6 +37,9 @@ class DiffusionPrior:
     device: torch.device
     bind: Callable[[str], Predict] | None = None
     exact: bool = False
+    factor: int = 1
+    condition: str = ""
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         self.sigma_min, self.sigma_max = self.parametrisation.sigma_min, self.parametrisation.sigma_max
@@ -46,12 +50,25 @@ class DiffusionPrior:
         with torch.inference_mode(), reproducible(self.device):
             return self.parametrisation.estimate(self.predict, x, sigma)
 
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Differentiable.pullback`."""
+        del scale
+        with torch.enable_grad(), reproducible(self.device):
+            x = x.detach().requires_grad_()
+            estimate = self.parametrisation.estimate(self.predict, x, sigma)
+            return torch.autograd.grad(estimate, x, v)[0]
+
     def conditioned(self, condition: str, guidance: float = 1.0) -> Self:
         """The same model given a caption, or a class's number ("207"); both sides need the same.
 
         guidance: g of classifier-free guidance (Ho and Salimans, 2022), p = p_free + g (p_given - p_free):
-        1 is the model as it is, at one evaluation; others cost two, but for an empty condition.
+        1 is the model as it is, at one evaluation; others cost two, but for an empty condition. Files hold
+        multiples of 1/8 up to 31.875.
         """
+        try:
+            condition.encode()
+        except UnicodeEncodeError as error:
+            raise PscError(f"{condition!r} is not Unicode text: {error.reason}") from error
         if self.bind is None:
             raise PscError(f"the prior {self.name} is unconditional: it takes no caption or class")
         given = self.bind(condition)
@@ -61,7 +78,9 @@ class DiffusionPrior:
             predict = _guided(self.bind(""), given, guidance)
         digest = hashlib.sha256(self.fingerprint + json.dumps([condition, float(guidance)]).encode())
         changed = digest.digest() if condition else self.fingerprint
-        return replace(self, predict=predict, fingerprint=changed, bind=None)
+        return replace(
+            self, predict=predict, fingerprint=changed, bind=None, condition=condition, guidance=guidance
+        )
 
 
 def _guided(free: Predict, given: Predict, guidance: float) -> Predict:

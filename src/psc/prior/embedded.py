@@ -24,7 +24,7 @@ class EmbeddedPrior:
     """
 
     name = "embedded"
-    channels = 3
+    channels, factor = 3, 1
     sigma_min, sigma_max = sigma(LOWEST), sigma(HIGHEST)
     native_size = 64
     exact = True

@@ -19,6 +19,7 @@ class HaarGaussian:
     """Independent Haar coefficients of given standard deviations; see :class:`psc.prior.Prior`."""
 
     name = "gaussian"
+    factor = 1
     sigma_min, sigma_max = 0.0, float("inf")
     exact = True
 

@@ -30,7 +30,7 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 @dataclass
 class LatentPrior(DiffusionPrior):
-    """channels, multiple and native_size are the latents'. factor: pixels per latent cell, a side.
+    """channels, multiple and native_size are the latents'. factor: pixels per latent, a side.
 
     autoencoder: diffusers' AutoencoderKL, in float32 always.
     """
@@ -73,7 +73,7 @@ def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: 
         network.half()
 
     def bind(text: str) -> Predict:
-        with torch.inference_mode(), reproducible(device), quiet():
+        with torch.no_grad(), reproducible(device), quiet():  # not inference_mode: for the pullback
             return caption(pipeline, text, device)
 
     return LatentPrior(
@@ -102,7 +102,9 @@ def _pipeline(folder: Path, kind: str, precision: str | None) -> Any:
         )
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
-            part.float()  # the libraries disagree on what half-precision files are loaded as
+            part.float().requires_grad_(
+                False
+            )  # the libraries disagree on what half-precision files are loaded as
     return pipeline
 
 

@@ -10,13 +10,15 @@ class Prior(Protocol):
 
     channels: of the pictures it models: 3 for RGB; for a model of latents the latents' (4 for Stable
     Diffusion), and sizes and noise levels are then the latents', too. multiple: heights and widths must be
-    multiples of it. sigma_min, sigma_max: the noise levels it was trained on. native_size: the side of its
-    training pictures (0: unknown). fingerprint: SHA-256 digest (32 bytes) of whatever determines its output;
-    a file names its prior by it. exact: whether denoise gives the same bits on every machine.
+    multiples of it. factor: side in the picture's pixels of what one of its pixels stands for: 1, or more for
+    latents (psc.prior.latent). sigma_min, sigma_max: the noise levels it was trained on. native_size: the
+    side of its training pictures (0: unknown). fingerprint: SHA-256 digest (32 bytes) of whatever determines
+    its output; a file names its prior by it. exact: whether denoise gives the same bits on every machine.
     """
 
     channels: int
     multiple: int
+    factor: int
     sigma_min: float
     sigma_max: float
     native_size: int

@@ -1,0 +1,65 @@
+"""The curves, drawn: one figure per metric, and distortion against perception; PNG and SVG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from psc.evaluate.curves import Curve
+
+COLOURS = (
+    "#000000", "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf", "#bcbd22",
+    "#e377c2", "#7f7f7f",
+)  # fmt: skip
+
+
+def draw(curves: Sequence[Curve], metric: str, label: str, better: str, target: Path) -> list[Path]:
+    """Bits per pixel against a metric: target.png and target.svg. better: "higher" or "lower"."""
+    measured = [rate for curve in curves if not curve.published for rate, _ in curve.of(metric)]
+    last = 1.25 * max(measured, default=0)  # theirs go on to rates that nobody asked for
+    lines = []
+    for curve in curves:
+        points = [point for point in curve.of(metric) if not curve.published or point[0] <= last]
+        lines += [(curve, points)] if points else []
+    return _save(lines, "bits per pixel (whole file)", f"{label} ({better} is better)", target)
+
+
+def draw_trade(curves: Sequence[Curve], metric: str, label: str, target: Path) -> list[Path]:
+    """PSNR against a distance: right is less distortion, down is better perception."""
+    lines = []
+    for curve in curves:
+        known = [p for p in curve.points if metric in p.values and "psnr" in p.values]
+        if known:
+            lines.append((curve, [(p.values["psnr"], p.values[metric]) for p in known]))
+    return _save(lines, "PSNR, dB (higher is better)", f"{label} (lower is better)", target)
+
+
+def _save(
+    lines: Sequence[tuple[Curve, list[tuple[float, float]]]], x: str, y: str, target: Path
+) -> list[Path]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (curve, points) in enumerate(lines):
+        axes.plot(*zip(*points, strict=True), label=curve.label, **_style(curve, number))
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=9)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    paths = [target.with_suffix(suffix) for suffix in (".png", ".svg")]
+    with matplotlib.rc_context({"svg.hashsalt": "psc", "svg.fonttype": "none"}):
+        figure.savefig(paths[0], dpi=120)
+        figure.savefig(paths[1], metadata={"Date": None})
+    return paths
+
+
+def _style(curve: Curve, number: int) -> dict[str, Any]:
+    """Ours thick, the others thin, published ones dashed."""
+    ours = curve.name.startswith("psc-")
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linewidth": 2.2 if ours else 1.2,
+        "marker": None if curve.published else "o" if ours else ".",
+        "linestyle": "--" if curve.published else "-",
+    }

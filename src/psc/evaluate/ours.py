@@ -1,0 +1,70 @@
+"""PSC itself, as one more codec: files of a given size by every preset, pictures by every restoration."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from psc import codec, rate
+from psc.errors import PscError
+from psc.images import to_image, to_tensor
+from psc.plan import PAPER, Settings
+from psc.prior import Prior
+from psc.rate import LEAST_ROUND
+from psc.restore import Restoration, restore
+from psc.session import Progress, Session
+from psc.sides import Report, encoder
+
+ABOUT = {
+    "default": "pyramid, principal components and full bases; rate control; never exceeds the target",
+    "paper": "the published scheme: 12 rows a round, 16 samples, 20 steps, float8; cut at the target",
+}
+FILLED = 0.98
+"""Share of a size that a file must have; less is all that a picture takes."""
+
+
+def encode(image: Image.Image, preset: str, size: int, prior: Prior, report: Report) -> tuple[bytes, Session]:
+    """A file of at most ``size`` bytes, and the encoder's session; PscError if the picture has none.
+
+    For the default preset this is ``psc.encode(image, target_size=size)``.
+    """
+    picture = to_tensor(image)
+    if preset == "default":
+        found = rate.to_size(picture, size, seed=0, prior=prior, progress=report)
+        return found.data, found.session
+    side = encoder(picture, Settings(PAPER, len(PAPER.rounds), 0), prior, report)
+    header = len(replace(side.header, body_length=size).pack())
+    if size < header + LEAST_ROUND:
+        raise PscError(f"{size} bytes came as the target; this picture takes {header + LEAST_ROUND} at least")
+    planned, limit = side.header.rounds, 8 * (size - header)
+    while side.session.rounds < planned and limit - side.writer.bits >= 8 * LEAST_ROUND:
+        side.step()
+    data = side.file()
+    if len(data) > size:
+        data = side.cut(size)
+    elif side.session.rounds == planned and len(data) < FILLED * size:
+        raise PscError(f"{size} bytes came as the target; {len(data)} is the most of preset {preset}")
+    return data, side.session
+
+
+def decode(path: Path, how: Restoration, prior: Prior) -> tuple[Image.Image, float]:
+    """The picture in a .psc file, and the network evaluations (rounds and restoration)."""
+    found = codec.decode_details(path.read_bytes(), restoration=how, prior=prior)
+    return found.image, sum(found.nfe)
+
+
+def simulated(session: Session, size: tuple[int, int], how: Restoration) -> tuple[Image.Image, float]:
+    """The same from the encoder's session, which is the decoder's by construction; its restoration's NFE."""
+    before = session.nfe
+    picture = restore(session, how)
+    return to_image(picture[:, : size[1], : size[0]]), session.nfe - before
+
+
+class Counter:
+    """Remembers the network evaluations that a session last reported."""
+
+    nfe = 0.0
+
+    def __call__(self, now: Progress) -> None:
+        """Take note; called many times per round."""
+        self.nfe = now.nfe

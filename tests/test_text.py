@@ -1,0 +1,151 @@
+"""Captions in a file: any text survives, short ones are short, damage is noticed."""
+
+import contextlib
+import hashlib
+import importlib.resources
+
+import pytest
+from benchmarks.captions import bits, captions
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import psc
+from psc.bitstream import text
+from psc.bitstream.container import Header, unpack
+from psc.plan import LATENT
+from tests import reference
+
+UNICODE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+
+
+def header(**fields: object) -> Header:
+    return Header(512, 512, False, LATENT, 7, 128, 0, b"1234", False, latents=True, **fields)
+
+
+@given(UNICODE)
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_any_text_survives_in_bounded_length(caption: str) -> None:
+    packed = text.pack(caption)
+    assert text.unpack(packed) == caption
+    assert len(packed) <= 2 * len(caption.encode()) + 4
+    assert len(packed) <= text.PACKED_LIMIT
+
+
+@given(st.binary(max_size=40))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_any_bytes_are_a_text_or_refused(data: bytes) -> None:
+    with contextlib.suppress(psc.PscError):
+        found = text.unpack(data)
+        assert text.unpack(text.pack(found)) == found
+
+
+@pytest.mark.parametrize("caption", ["a", "a red house", "Zürich, 3. Mai\n", "日本の写真", "🙂", "\0"])
+def test_a_decoder_written_from_the_specification_agrees(caption: str) -> None:
+    assert reference.caption(text.pack(caption)) == caption
+
+
+def test_the_longest_text() -> None:
+    longest = "ab cd" * 200
+    assert text.unpack(text.pack(longest)) == longest
+    with pytest.raises(psc.PscError, match="1001 bytes came; expected at most 1000"):
+        text.pack(longest + "e")
+    with pytest.raises(psc.PscError, match="expected 1 to 1000 bytes"):
+        text.unpack(_endless())
+    with pytest.raises(psc.PscError, match="expected 1 to 1000 bytes"):
+        text.unpack(_empty())
+
+
+def _endless() -> bytes:
+    """1001 times "x", and no end."""
+    writer = text.Writer()
+    text._code(writer, b"x" * 1001)
+    return writer.finish()
+
+
+def _empty() -> bytes:
+    writer = text.Writer()
+    text._code(writer, b"")
+    return writer.finish()
+
+
+def test_the_model_is_the_formats() -> None:
+    """captions.txt and the code are in FORMAT.md: whoever changes them changes the format."""
+    data = importlib.resources.files("psc.bitstream").joinpath("captions.txt").read_bytes()
+    digest = "0367f4f5d26592be5840f53b3a88aa90f9af09af207a2ae8ed1f267eefaa18ad"
+    assert hashlib.sha256(data).hexdigest() == digest
+    assert data.isascii()
+    assert text.pack("a red door in a brick wall").hex() == "9799125354"
+
+
+def test_real_captions_take_at_most_60_percent_of_6_bits_per_character() -> None:
+    """The whole field; and none of the captions is in the text that the model is made from."""
+    known = importlib.resources.files("psc.bitstream").joinpath("captions.txt").read_text().splitlines()
+    groups = list(captions().values())
+    assert [len(group) for group in groups] == [24, 20]
+    for group in groups:
+        assert not set(group) & set(known)
+        assert all(30 <= len(caption) <= 100 for caption in group)
+        spent, size = sum(bits(c) for c in group), sum(len(c) for c in group)
+        assert spent <= 0.6 * 6 * size
+        assert spent <= 1.75 * size  # what was measured
+
+
+@pytest.mark.parametrize("guidance", [0.0, 0.125, 1.0, 7.5, 31.875])
+def test_the_header_carries_caption_and_guidance(guidance: float) -> None:
+    ours = header(condition="a red house", guidance=guidance)
+    theirs, rest = unpack(ours.pack() + b"body")
+    assert (theirs, rest) == (ours, b"body")
+
+
+def test_a_header_without_them_has_no_byte_for_them() -> None:
+    bare = header().pack()
+    assert bare[5] == 8
+    assert len(header(condition="a red house").pack()) - len(bare) == 1 + len(text.pack("a red house"))
+    assert len(header(condition="a red house", guidance=2).pack()) - len(bare) == 2 + len(
+        text.pack("a red house")
+    )
+
+
+@pytest.mark.parametrize("guidance", [-0.5, 0.1, 32.0, float("nan"), float("inf")])
+def test_guidance_that_no_file_holds(guidance: float) -> None:
+    with pytest.raises(psc.PscError, match="multiples of 0.125 from 0 to 31.875"):
+        header(condition="a", guidance=guidance).pack()
+
+
+def test_every_damaged_byte_of_the_header_is_noticed() -> None:
+    data = header(condition="a red house", guidance=7.5).pack()
+    for position in range(4, len(data)):
+        damaged = data[:position] + bytes([data[position] ^ 0x10]) + data[position + 1 :]
+        with pytest.raises(psc.PscError):
+            unpack(damaged)
+    for size in range(4, len(data)):
+        with pytest.raises(psc.PscError, match="ends inside its header"):
+            unpack(data[:size])
+
+
+def forged(flags: int, *fields: bytes) -> bytes:
+    """A header with a right checksum: fields between the prior's and the body's."""
+    from psc.bitstream.container import crc16
+
+    data = bytearray(header().pack()[:-5])  # without length, body check, header check
+    data[5] = flags
+    data += b"".join(fields) + bytes(3)
+    return bytes(data) + crc16(bytes(data)).to_bytes(2, "big")
+
+
+def test_forged_conditions_are_refused() -> None:
+    packed = text.pack("a red house")
+    good = bytes([len(packed)]) + packed
+    assert unpack(forged(8 | 16, good))[0].condition == "a red house"
+    assert unpack(forged(8 | 16 | 32, good, b"\x09"))[0].guidance == 1.125
+    for flags, fields, reason in (
+        (8 | 32, [b"\x09"], "no encoder writes"),  # guidance of nothing
+        (8 | 16 | 32, [good, b"\x08"], "no encoder writes"),  # guidance 1
+        (8 | 64, [], "no encoder writes"),
+        (8 | 16, [b"\xc4\x17" + bytes(3012)], "no encoder writes"),  # longer than any code
+        (8 | 16, [b"\xff\xff\xff\xff\x7f"], "ends inside its header"),  # gigabytes
+        (8 | 16, [bytes([len(_empty())]) + _empty()], "expected 1 to 1000 bytes"),
+    ):
+        with pytest.raises(psc.PscError, match=reason):
+            unpack(forged(flags, *fields))
