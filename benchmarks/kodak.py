@@ -153,7 +153,7 @@ def against(arguments: argparse.Namespace) -> None:
         rates = sorted({r["rate"] for r in some})
         files = [[(r["bytes"], r["psnr"]) for r in some if r["rate"] == rate] for rate in rates]
         whole = [points for points in files if len(points) == len(wanted)]
-        curves[preset] = list(zip(*_mean_curve(whole, rows[0]["pixels"]), strict=True))
+        curves[preset] = list(zip(*mean_curve(whole, rows[0]["pixels"]), strict=True))
         print(preset, ", ".join(f"{bpp:.4f} bpp {db:.2f} dB" for bpp, db in curves[preset]))
     print(f"BD-rate: {bd_rate(curves[arguments.against], curves[arguments.preset]):+.1f} %")
 
@@ -168,17 +168,18 @@ def plot(arguments: argparse.Namespace) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     rates = sorted({r["rate"] for r in rows})
     ours_of = [[(r["bytes"], r["psnr"]) for r in rows if r["rate"] == rate] for rate in rates]
-    axes.plot(*_mean_curve(ours_of, pixels), "o-", linewidth=2, color="black", label="PSC")
+    axes.plot(*mean_curve(ours_of, pixels), "o-", linewidth=2, color="black", label="PSC")
     for name in first[0]:
         settings = list(zip(*(others[name] for others in first), strict=True))
-        axes.plot(*_mean_curve(settings, pixels), ".-", linewidth=1, label=name)
+        axes.plot(*mean_curve(settings, pixels), ".-", linewidth=1, label=name)
     axes.set(xlim=(0, 0.45), ylim=(20, 30), xlabel="bits per pixel (whole file)", ylabel="PSNR, dB")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
     figure.savefig(arguments.plot, dpi=110, bbox_inches="tight")
 
 
-def _mean_curve(points: list, pixels: int) -> tuple[list[float], list[float]]:
+def mean_curve(points: list, pixels: int) -> tuple[list[float], list[float]]:
+    """Bits per pixel and PSNR, the means over pictures of each setting's (bytes, PSNR)."""
     means = [np.mean(some, axis=0) for some in points]
     return [8 * m[0] / pixels for m in means], [m[1] for m in means]
 

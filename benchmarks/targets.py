@@ -5,6 +5,7 @@
     python -m benchmarks.targets DIR --steps 150 140 130 120    files of fixed steps, the yardstick
     python -m benchmarks.targets DIR --halve 140 120            those, cut to half their bytes and decoded
     python -m benchmarks.targets DIR --table
+    python -m benchmarks.targets DIR --plot PNG
 
 Centre crops of a folder's pictures; one JSON line each, and lines that are there already are not computed
 again. Cost: network evaluations of all attempts over those of one plain encode. Mean restorations, from the
@@ -23,7 +24,7 @@ from PIL import Image
 
 import psc
 from benchmarks.curves import Curve, bd_rate
-from benchmarks.kodak import centre_crop, nearest, others
+from benchmarks.kodak import centre_crop, mean_curve, nearest, others
 from psc import rate
 from psc.images import psnr, read_image, to_image, to_tensor
 from psc.plan import DEFAULT, at_step
@@ -126,6 +127,39 @@ def table(a: argparse.Namespace) -> None:
         print(f"a half below files of its size: mean {np.mean(losses):.2f} dB, most {max(losses):.2f} dB")
 
 
+def plot(a: argparse.Namespace) -> None:
+    """Mean bits per pixel against mean PSNR: ours by target, the others by quality setting."""
+    from matplotlib.figure import Figure
+
+    found = [r for r in rows(a.out) if r["kind"] == "bpp"]
+    targets = sorted({r["target"] for r in found})
+    ours = [[(r["bytes"], r["psnr"]) for r in found if r["target"] == target] for target in targets]
+    images = [centre_crop(read_image(a.folder / name).convert("RGB"), a.crop) for name in whole_of(found)]
+    curves = {"PSC": ours}
+    for beside in map(others, images):
+        for name, points in beside.items():
+            settings = curves.setdefault(name, [[] for _ in points])
+            for some, point in zip(settings, points, strict=True):
+                some.append(point)
+    figure = Figure(figsize=(7, 4.5))
+    axes = figure.add_subplot()
+    for name, settings in curves.items():
+        bold = name == "PSC"
+        style = {"linewidth": 2 if bold else 1, "color": "black" if bold else None, "label": name}
+        axes.plot(*mean_curve(settings, a.crop**2), "o-" if bold else ".-", **style)
+    axes.set(xlim=(0, 0.45), ylim=(20, 30), xlabel="bits per pixel (whole file)", ylabel="PSNR, dB")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    figure.savefig(a.plot, dpi=110, bbox_inches="tight")
+
+
+def whole_of(found: list[dict]) -> list[str]:
+    """The pictures of which there are all targets."""
+    targets = {r["target"] for r in found}
+    names = sorted({r["image"] for r in found})
+    return [n for n in names if {r["target"] for r in found if r["image"] == n} == targets]
+
+
 def _print_others(a: argparse.Namespace, some: list[dict]) -> None:
     points: dict[str, list[tuple[int, float]]] = {}
     for row in some:
@@ -158,10 +192,11 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--plot", metavar="PNG", help="draw the curves of what was measured")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/targets.jsonl"))
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
-    (table if a.table else measure)(a)
+    (table if a.table else plot if a.plot else measure)(a)
 
 
 if __name__ == "__main__":

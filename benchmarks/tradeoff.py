@@ -35,7 +35,7 @@ from psc.sides import open_session, silent
 
 CHOICES: dict[str, tuple[int | None, ...]] = {
     "preview": (None,),
-    "mean": (3, 8, 16),
+    "mean": (3, 8),
     "ddrm": (10, 20),
     "pigdm": (10, 20, 40),
     "sample": (3, 8, 16),

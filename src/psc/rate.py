@@ -28,6 +28,8 @@ from psc.sides import Encoder, Report, encoder, new_header
 
 COST = 2.5
 """What a target may cost, in network evaluations of one plain encode; more only if it is not met by then."""
+ATTEMPT = 1.15
+"""What an attempt may cost with its trial and its early beginnings, in the same units."""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
 RESTARTS = 8
@@ -303,7 +305,7 @@ class _Attempts:
 
     def _affordable(self, index: int, times: float = 1, spent: float = 0.0) -> bool:
         """Whether another whole encode with this index is within the cost that rate control may have."""
-        return self._spent + spent + _cost(index) <= times * COST * _cost(index)
+        return self._spent + spent + ATTEMPT * _cost(index) <= times * COST * _cost(index)
 
     def _expected(self, index: int) -> float:
         return self.goal.expected(self._forecast.outcome(index))
