@@ -9,7 +9,7 @@ Each picture (centre crop of DIR's) is encoded once, and restored from the encod
 decoder's by construction. --out is a folder of restorations (PNG) and a line of JSON for each; what is there
 already is not made again. PSNR is over RGB after rounding to 8 bits, averaged over pictures; realism is
 fd-efficientnet of psc.evaluate.crowds, between all pictures' patches and all their restorations'. A mean
-takes 12 times as many evaluations as it has steps; the gradient that comes with each of PiGDM's is not counted.
+takes 12 times as many evaluations as it has steps; the gradient that comes with PiGDM's is not counted.
 """
 
 import argparse

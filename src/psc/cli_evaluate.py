@@ -104,7 +104,7 @@ def run(
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="OUT...", help="Folders of psc evaluate.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where to; may be one of them.  [default: the only one, or evaluation]")
+        Path | None, typer.Option(help="May be one of them.  [default: the only one, or evaluation]")
     ] = None,
     anchor: Anchor = "jpeg2000",
     overlay: Overlay = None,
