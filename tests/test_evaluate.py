@@ -377,7 +377,7 @@ def test_the_paper_s_files_have_the_size_asked_for() -> None:
     for size in (60, 100):
         data, session = encode(image, "paper", size, PRIOR, lambda now: None)
         assert size - 12 <= len(data) <= size
-        simulated, _ = ours.simulated(session, image.size, "mean")
+        simulated, _ = ours.restored(session, image.size, "mean")
         assert simulated == psc.decode(data, prior=PRIOR)
     with pytest.raises(PscError, match="takes .* at least"):
         encode(image, "paper", 20, PRIOR, lambda now: None)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import psc
-from psc.plan import DEFAULT, Settings
+from psc.plan import DEFAULT, PROGRESSIVE, Settings
 from psc.prior import HaarGaussian
 from tests.conftest import SMALL, SMALL_PAPER, texture
 
@@ -23,6 +23,7 @@ CASES = {
     "small-paper": ((12, 16, 3), Settings(SMALL_PAPER, 6, 0, seed=2**63 + 5)),
     "one-pixel": ((1, 1, 3), Settings(SMALL, 3, 80, seed=0)),
     "default": ((64, 80, 3), Settings(DEFAULT, len(DEFAULT.rounds), 118, seed=0)),
+    "progressive": ((40, 48, 3), Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), 130, seed=4)),
     "fine": ((64, 64, 3), Settings(DEFAULT, len(DEFAULT.rounds), 70, seed=0)),
 }
 RESTORATIONS = ("mean", "sample", "preview")

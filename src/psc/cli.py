@@ -42,6 +42,7 @@ class Preset(StrEnum):
     """See :func:`psc.settings`."""
 
     default = "default"
+    progressive = "progressive"
     paper = "paper"
     latent = "latent"
     latent_paper = "latent-paper"
@@ -71,7 +72,9 @@ TargetBpp = Annotated[float | None, typer.Option(min=0, help="Bits per pixel tha
 TargetPsnr = Annotated[float | None, typer.Option(help="dB that the mean restoration reaches.")]
 PresetName = Annotated[
     Preset | None,
-    typer.Option(help="paper, latent-paper: the published schemes.  [default: default; latent for latents]"),
+    typer.Option(
+        help="progressive: made to be cut; paper, latent-paper: as published.  [default: by the prior]"
+    ),
 ]
 Caption = Annotated[
     str, typer.Option(metavar="TEXT", help="For a model with captions; auto: BLIP-2's. Stored in the file.")

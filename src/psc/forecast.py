@@ -25,6 +25,8 @@ from psc.transform import Pyramid
 LEVELS = len(DEFAULT.levels)
 HALF_OCTAVES = np.arange(-40, 41)
 """Squared coefficients are counted by these powers of sqrt(2)."""
+LATER = 0.91
+"""Share of a coarse level's squared error that the finer levels' rounds and the restoration leave."""
 BITS_SPILL, ERROR_SPILL = (1.3, 0.2), (0.7, 0.0)
 """How much of a level's misjudgement (in logarithms) is expected of the next finer one, too, finest first."""
 
@@ -68,7 +70,8 @@ class Forecast:
         """A level, coded with this step index, took so many bits and left such an error."""
         first = self._first(index)
         self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
-        self._misjudged.error[level] = _log_ratio(error, first.error[level])
+        left = error if level == 0 else LATER * error
+        self._misjudged.error[level] = _log_ratio(left, first.error[level])
 
     def observe_trial(self, index: int, bits: float) -> None:
         """Full resolution, tried out after the coarser levels (Session.trial), promises so many bits."""

@@ -29,16 +29,24 @@ class Level:
 
 @dataclass(frozen=True)
 class Round:
-    """One round: level (an index into the plan's levels), rows per window (or FULL_BASIS), DDRM steps."""
+    """One round: level (an index into the plan's levels), rows per window (or FULL_BASIS), DDRM steps.
+
+    A full basis without steps draws nothing: it refines what the level's full basis has measured.
+    """
 
     level: int
     rows: int
     steps: int
 
+    @property
+    def refines(self) -> bool:
+        """Whether the round halves the cells of known numbers instead of measuring."""
+        return self.steps == 0
+
 
 @dataclass(frozen=True)
 class Plan:
-    """levels: finest first, scales increasing. rounds: coarse to fine.
+    """levels: finest first, scales increasing. rounds: coarse to fine, then those that refine.
 
     paper: the published scheme: every draw starts from pure noise, nothing is predicted, numbers are
     float8; otherwise particles carry over and a uniform step around the predicted value is used.
@@ -50,6 +58,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         scales = [level.scale for level in self.levels]
+        drawn = [item for item in self.rounds if not item.refines]
+        whole = {item.level for item in drawn if item.rows == FULL_BASIS}
         ok = (
             1 <= len(self.levels) <= 8
             and scales[0] == 1
@@ -62,8 +72,13 @@ class Plan:
             and all(a.samples <= b.samples for a, b in pairwise(self.levels))
             and 1 <= len(self.rounds) <= 255
             and all(0 <= r.level < len(self.levels) for r in self.rounds)
-            and all(0 <= r.rows < self.levels[r.level].samples and 2 <= r.steps <= 255 for r in self.rounds)
-            and all(a.level >= b.level for a, b in pairwise(self.rounds))
+            and all(0 <= r.rows < self.levels[r.level].samples for r in self.rounds)
+            and all(2 <= r.steps <= 255 for r in drawn)
+            and all(a.level >= b.level for a, b in pairwise(drawn))
+            and all(
+                r.refines and r.rows == FULL_BASIS and r.level in whole for r in self.rounds[len(drawn) :]
+            )
+            and not (self.paper and len(drawn) < len(self.rounds))
         )
         if not ok:
             raise PscError(f"not a valid plan (see FORMAT.md, section 'The plan'): {self}")
@@ -101,6 +116,12 @@ DEFAULT = Plan(
 """Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
 
 
+PROGRESSIVE = Plan(
+    levels=DEFAULT.levels,
+    rounds=(*DEFAULT.rounds, *(Round(level, FULL_BASIS, 0) for level in (2, 1, 0))),
+)
+"""Files to be cut: a whole file at twice the step, then refinements. About 4 % longer than the default's."""
+
 PAPER = Plan(
     levels=(Level(1, 0, 16),),
     rounds=_repeat(255, 0, 12, 20),
@@ -124,11 +145,17 @@ WORST_STEP, BEST_STEP = 180, 60
 """Step indices of qualities 0 and 100."""
 WORST_LATENT_STEP, BEST_LATENT_STEP = 168, 88
 """The same for latents, whose numbers are about 1 where pixels' are about .5."""
-PRESETS = ("default", "paper", "latent", "latent-paper")
+PRESETS = ("default", "progressive", "paper", "latent", "latent-paper")
 """Of pixels, and of latents."""
 
 STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
                   92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515)  # fmt: skip
+
+
+OCTAVE = len(STEP_MANTISSAS)
+"""Step indices between a step and its double."""
+FINEST_STEP = 48
+"""The least step index (but for the paper's plan, which has no step): finer steps would leave exact sums."""
 
 
 def step_size(index: int) -> float:
@@ -151,8 +178,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not (1 <= self.rounds <= len(self.plan.rounds)):
             raise PscError(f"{self.rounds} rounds asked for; the plan has 1 to {len(self.plan.rounds)}")
-        if not (0 <= self.step_index <= 255):
-            raise PscError(f"step index {self.step_index}; expected 0 to 255")
+        least = 0 if self.plan.paper else FINEST_STEP
+        if not (least <= self.step_index <= 255):
+            raise PscError(f"step index {self.step_index}; expected {least} to 255")
         if not (0 <= self.seed < 2**64):
             raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
 
@@ -171,6 +199,7 @@ def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings
     """Settings for a quality of 0 (smallest file) to 100.
 
     default, latent: the step shrinks evenly in its logarithm, by an octave every 13 (latent: 20) points.
+    progressive: as default, measured at twice the step and then refined.
     paper, latent-paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its
     logarithm.
     """
@@ -182,6 +211,9 @@ def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings
     if preset == "latent":
         index = WORST_LATENT_STEP - round(quality * (WORST_LATENT_STEP - BEST_LATENT_STEP) / 100)
         return Settings(LATENT, len(LATENT.rounds), index, seed)
+    index = WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100)
+    if preset == "progressive":
+        return Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), index + OCTAVE, seed)
     if preset != "default":
         raise PscError(f"preset {preset!r} is unknown; choose one of: {', '.join(PRESETS)}")
-    return at_step(WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100), seed)
+    return at_step(index, seed)

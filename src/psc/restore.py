@@ -64,7 +64,7 @@ def restore(session: Session, how: Restoration = "mean", steps: int | None = Non
     if how == "preview":
         return _preview(session)
     if how == "mean":
-        return _mean(_samples(session, steps))[0].float()
+        return _mean(samples(session, steps))[0].float()
     return _sample(session, how, steps, 0)
 
 
@@ -84,12 +84,14 @@ def mean_and_deviation(
     shown: what the samples (s, C, H, W) look like, if they are not pictures but latents.
     """
     check("mean", steps, session.prior)
-    samples = _samples(session, steps)
-    return _mean(samples)[0].float(), GREY_LEVELS * shown(samples).var(0).mean(0).sqrt()
+    found = samples(session, steps)
+    return _mean(found)[0].float(), GREY_LEVELS * shown(found).var(0).mean(0).sqrt()
 
 
-def _samples(session: Session, steps: int | None, number: int = 0, count: int | None = None) -> torch.Tensor:
-    """Posterior samples at full size, from the session's particles."""
+def samples(
+    session: Session, steps: int | None = None, number: int = 0, count: int | None = None
+) -> torch.Tensor:
+    """Posterior samples (count, C, H, W) from the session's particles: those that ``mean`` averages."""
     if steps is None:
         steps = CARRIED_STEPS if session.carries(0) else session.plan.fresh_steps
     return session.sample(0, steps, number=number, count=count, lowest=CARRIED_LOWEST)
@@ -97,7 +99,7 @@ def _samples(session: Session, steps: int | None, number: int = 0, count: int | 
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
     if how == "sample":
-        return _samples(session, steps, number, 1)[0]
+        return samples(session, steps, number, 1)[0]
     sampler, usual = FROM_NOISE[how]
     return session.restart(sampler, steps or usual, number)[0]
 

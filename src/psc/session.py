@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from psc.bitstream.float8 import Float8Coding
 from psc.bitstream.rangecoder import Channel, Writer, uniform
+from psc.bitstream.refinement import LEAST_CLASS, Cells, Refinement
 from psc.bitstream.uniform import NOT_MEASURED, UniformCoding, spread_gain
 from psc.errors import PscError
+from psc.exact import to_grid
 from psc.journal import Journal
 from psc.plan import FULL_BASIS, Plan, Round
 from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, side_by_side
@@ -68,9 +70,11 @@ class _Before:
     rounds: int
     digest: int
     symbols: int
-    proposal: Proposal
+    proposal: Proposal | None
     known: Windows
     coding: Float8Coding | UniformCoding
+    cells: dict[int, Cells]
+    refinement: Refinement
 
 
 class Session:
@@ -106,6 +110,8 @@ class Session:
         self._draws = 0
         self._digest = 0
         self._before: _Before | None = None
+        self._cells: dict[int, Cells] = {}
+        self._refinement = Refinement()
         self._channel, self._progress, self._journal = channel, progress, journal
         self._replayed = False
         self._coding = Float8Coding() if plan.paper else UniformCoding(step_index)
@@ -125,22 +131,28 @@ class Session:
     def step(self) -> bool:
         """The next round; False where a cut file ends."""
         item = self.plan.rounds[self.rounds]
-        self.particles = self.sample(item.level, item.steps)
-        self._draws += 1
-        self._level = item.level
         self._before = _Before(
             self.rounds,
             self._digest,
             self.symbols,
-            propose(self.pyramid, item.level, self.particles, item.rows),
+            None if item.refines else self._proposal(item),
             self.pyramid.levels[item.level].part(slice(None)),
             deepcopy(self._coding),
+            dict(self._cells),
+            deepcopy(self._refinement),
         )
         if not self._measure(item, self._before.proposal):
             return False
         self.rounds += 1
         self._report()
         return True
+
+    def _proposal(self, item: Round) -> Proposal:
+        """Draw a round's particles, and find what they propose to measure."""
+        self.particles = self.sample(item.level, item.steps)
+        self._draws += 1
+        self._level = item.level
+        return propose(self.pyramid, item.level, self.particles, item.rows)
 
     def step_again(self, channel: Channel, price: float | None = None) -> None:
         """Exchange the last round's numbers once more, through a channel that may hold fewer of them.
@@ -154,16 +166,19 @@ class Session:
         if price is not None and isinstance(self._coding, UniformCoding):
             self._coding.price = price
         self.rounds, self._digest, self.symbols = before.rounds, before.digest, before.symbols
-        self.pyramid.levels[self._level] = before.known.part(slice(None))  # which may be needed again
-        self.rounds += self._measure(self.plan.rounds[self.rounds], before.proposal)
+        self._cells, self._refinement = dict(before.cells), deepcopy(before.refinement)
+        item = self.plan.rounds[self.rounds]
+        self.pyramid.levels[item.level] = before.known.part(slice(None))  # which may be needed again
+        self.rounds += self._measure(item, before.proposal)
 
-    def error(self) -> float:
-        """The sum of squared errors of the particles' mean at the level they have, on the encoder's side."""
+    def errors(self) -> list[float]:
+        """Squared errors of the particles' mean, for an encoder: of its level, then of coarser ones."""
         assert self.particles is not None
         assert self._truth is not None
         mean = self.particles.double().mean(0, keepdim=True).float()
-        found = self.pyramid.coefficients(self._level, self.pyramid.agree(self._level, mean))[0]
-        return float(((found - self._truth[self._level]) ** 2).sum())
+        found = self.pyramid.coefficients(self._level, self.pyramid.agree(self._level, mean))
+        pairs = zip(found, self._truth[self._level :], strict=True)
+        return [float(((estimate - truth) ** 2).sum()) for estimate, truth in pairs]
 
     def trial(self, steps: int, count: int) -> int:
         """Bits that a full basis would take at full resolution now, going by a few quick samples.
@@ -221,7 +236,8 @@ class Session:
         self, sampler: Sampler, k: int, start: torch.Tensor, level: int, steps: int, number: int
     ) -> torch.Tensor:
         scale = self.plan.levels[k].scale
-        sigma_y = self._coding.step / math.sqrt(12) / scale
+        width = self._cells[k].width if k in self._cells else self._coding.step
+        sigma_y = width / math.sqrt(12) / scale
         out, done = torch.empty_like(start), 0
         while done < len(start):
             how = Draw(level, steps, sigma_y, scale, self.seed, self._draws, number + done)
@@ -255,8 +271,10 @@ class Session:
         now = Progress(self.rounds, self._planned, self.nfe, self._channel.bits, total, self._replayed)
         self._progress(now)
 
-    def _measure(self, item: Round, proposal: Proposal) -> bool:
+    def _measure(self, item: Round, proposal: Proposal | None) -> bool:
         """Exchange one round's numbers and append them; False where a cut file ends."""
+        if proposal is None:
+            return self._refine(item.level)
         windows = self.pyramid.levels[item.level]
         earlier = sum(done.level == item.level for done in self.plan.rounds[: self.rounds])
         gain = spread_gain(item.level, len(self.plan.levels), earlier, proposal.rows is None)
@@ -264,12 +282,37 @@ class Session:
         q = self._chosen(self._coding, proposal, item.level, classes)
         flat, known = self._coding.code(self._channel, q.ravel(), classes.ravel())
         q, known = flat.reshape(classes.shape), known.reshape(classes.shape)
-        whole = bool((known | (classes == NOT_MEASURED)).all()) and self._agreed(proposal, classes, q)
+        whole = bool((known | (classes == NOT_MEASURED)).all())
+        if whole:
+            self._digest = proposal.digest(self._digest)
+            short = self.prior.exact and proposal.rows is not None
+            whole = self._agreed(short, classes.astype("<i1").tobytes() + q.astype("<i4").tobytes())
         values = (self._predicted(proposal) + self._coding.dequantise(q)).clamp(-VALUE_LIMIT, VALUE_LIMIT)
         windows.append(proposal.rows, values, torch.from_numpy(known))
+        if self.plan.rounds[-1].refines and proposal.rows is None:
+            assert isinstance(self._coding, UniformCoding)
+            classes = self._coding.classify(proposal.variance, gain, LEAST_CLASS)
+            self._cells[item.level] = Cells(classes, q == 0, self._coding.step)
         self._unmeasured = proposal.unmeasured
         self.symbols += int(known.sum())
         return whole
+
+    def _refine(self, level: int) -> bool:
+        """Exchange halves of the cells of a level's full basis; False where a cut file ends."""
+        windows, coding, cells = self.pyramid.levels[level], self._coding, self._cells[level]
+        assert isinstance(coding, UniformCoding)
+        assert windows.full is not None
+        values, known = windows.full
+        residual = None
+        if self._truth is not None:
+            residual = (windows.to_basis(self._truth[level])[0] - values).numpy()
+        moves, finer = self._refinement.code(self._channel, coding, cells, residual)
+        measured = known if finer is None else torch.from_numpy(finer.classes >= 0)
+        windows.append(None, to_grid(values + torch.from_numpy(moves)), known | measured)
+        if finer is None:
+            return False
+        self._cells[level] = finer
+        return self._agreed(False, np.sign(moves).astype("<i1").tobytes())
 
     def _predicted(self, proposal: Proposal) -> torch.Tensor:
         return torch.zeros_like(proposal.predicted) if self.plan.paper else proposal.predicted
@@ -287,12 +330,9 @@ class Session:
         measured = proposal.measure(self.pyramid.levels[level], self._truth[level])[0]
         return coding.quantise(measured - self._predicted(proposal), classes)
 
-    def _agreed(self, proposal: Proposal, classes: NDArray[np.int64], q: NDArray[np.int64]) -> bool:
+    def _agreed(self, short: bool, numbers: bytes) -> bool:
         """Exchange the digest of all rounds so far; False if the file ends before it."""
-        self._digest = proposal.digest(self._digest)
-        for numbers in (classes.astype("<i1"), q.astype("<i4")):
-            self._digest = zlib.crc32(numbers.tobytes(), self._digest)
-        short = self.prior.exact and proposal.rows is not None
+        self._digest = zlib.crc32(numbers, self._digest)
         bits = DIGEST_BITS if short else LONG_DIGEST_BITS
         own = self._digest % 2**bits
         found = self._channel.code(np.array([own], dtype=np.int32), uniform(2**bits))

@@ -18,6 +18,8 @@ from psc.session import Progress, Session
 MAX_STATE_BYTES = 16 * 2**30
 """Pictures whose particles and rows would need more are refused, before anything is allocated."""
 WHOLE_WINDOW_PIXELS = 256 * 256
+LEAST_ROUND = 6
+"""Bytes that must be left for a round to be begun: a cut nearer to its beginning might reach behind it."""
 
 PARTIAL = "--allow-partial (allow_partial=True) decodes what is certain"
 
@@ -33,12 +35,13 @@ class Encoder:
 
     def __init__(self, header: Header, writer: Writer, session: Session) -> None:
         self.header, self.writer, self.session = header, writer, session
-        self._calls = 0
+        self._rounds, self._calls, self._bits = 0, 0, 0
 
     def step(self) -> None:
         """The next round."""
-        self._calls = self.writer.calls
+        self._calls, self._bits = self.writer.calls, self.writer.bits
         self.session.step()
+        self._rounds = self.session.rounds
 
     def file(self) -> bytes:
         """The file of all rounds so far."""
@@ -47,12 +50,16 @@ class Encoder:
     @property
     def complete(self) -> bool:
         """Whether all of the plan's rounds are done."""
-        return self.session.rounds == len(self.session.plan.rounds)
+        return self._begun == len(self.session.plan.rounds)
 
     def step_again(self, price: float) -> None:
         """The last round's numbers once more, chosen with another price of a bit."""
         self.writer.rewind(self._calls)
         self.session.step_again(self.writer, price)
+
+    def least(self) -> int:
+        """Bytes that a file needs so that the last round alone is cut."""
+        return len(self.file()) - (self.writer.bits - self._bits) // 8 + LEAST_ROUND
 
     def cut(self, size: int) -> bytes:
         """The file cut to ``size`` bytes, within the last round; the session takes its decoder's state."""
@@ -61,7 +68,12 @@ class Encoder:
         return data
 
     def _done(self) -> Header:
-        return replace(self.header, rounds=self.session.rounds)
+        return replace(self.header, rounds=self._begun)
+
+    @property
+    def _begun(self) -> int:
+        """Rounds, with one that was cut."""
+        return max(self._rounds, self.session.rounds)
 
 
 def encoder(

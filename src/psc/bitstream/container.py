@@ -11,12 +11,29 @@ from typing import Any
 
 from psc.bitstream import text
 from psc.errors import PscError
-from psc.plan import DEFAULT, LATENT, LATENT_PAPER, PAPER, Level, Plan, Round, step_size
+from psc.plan import (
+    DEFAULT,
+    FINEST_STEP,
+    LATENT,
+    LATENT_PAPER,
+    PAPER,
+    PROGRESSIVE,
+    Level,
+    Plan,
+    Round,
+    step_size,
+)
 
 MAGIC = b"\x89PSC"
 VERSION = 3
-NAMED_PLANS = {1: DEFAULT, 2: PAPER, 3: LATENT, 4: LATENT_PAPER}
-PLAN_NAMES = {DEFAULT: "default", PAPER: "paper", LATENT: "latent", LATENT_PAPER: "latent-paper"}
+NAMED_PLANS = {1: DEFAULT, 2: PAPER, 3: LATENT, 4: LATENT_PAPER, 5: PROGRESSIVE}
+PLAN_NAMES = {
+    DEFAULT: "default",
+    PAPER: "paper",
+    LATENT: "latent",
+    LATENT_PAPER: "latent-paper",
+    PROGRESSIVE: "progressive",
+}
 EXPLICIT_PLAN = 0
 GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE = 1, 2, 4, 8, 16, 32
 """Flags."""
@@ -124,6 +141,7 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
         or len(packed) > text.PACKED_LIMIT
         or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE)
         or not (0 < rounds <= len(plan.rounds))
+        or not (plan.paper or step_index >= FINEST_STEP)
     ):
         raise PscError("the header holds values that no encoder writes; the file is damaged or forged")
     header = Header(

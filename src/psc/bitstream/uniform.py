@@ -62,16 +62,16 @@ class UniformCoding:
         self.step, self.price = step_size(step_index), PRICE
         self._tables = [Table(_prior(k), CONFIDENCE) for k in range(TABLES)]
 
-    def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
         """Class of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.
 
-        variance: the samples', of any shape. gain: see :func:`spread_gain`.
+        variance: the samples', of any shape. gain: see :func:`spread_gain`. least: what smaller ones become.
         """
         factor = gain / 64
         mantissa, exponent = torch.frexp(variance * (factor * factor) / (self.step * self.step))
         classes = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 8
-        classes = torch.where(variance == 0, NOT_MEASURED, classes)
-        return classes.clamp(NOT_MEASURED, MAX_CLASS).numpy()
+        classes = torch.where(variance == 0, least, classes)
+        return classes.clamp(least, MAX_CLASS).numpy()
 
     def quantise(self, residual: torch.Tensor, classes: NDArray[np.int64]) -> NDArray[np.int64]:
         """The encoder's choice of q, by rate and distortion: see :func:`choose`. Not measured: 0."""

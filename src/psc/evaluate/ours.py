@@ -5,15 +5,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from psc import codec, rate
+from psc import rate
 from psc.errors import PscError
 from psc.images import to_image, to_tensor
 from psc.plan import PAPER, Settings
 from psc.prior import Prior
-from psc.rate import LEAST_ROUND
 from psc.restore import Restoration, restore
 from psc.session import Progress, Session
-from psc.sides import Report, encoder
+from psc.sides import LEAST_ROUND, Report, decoder, encoder, silent
 
 ABOUT = {
     "default": "pyramid, principal components and full bases; rate control; never exceeds the target",
@@ -49,14 +48,15 @@ def encode(image: Image.Image, preset: str, size: int, prior: Prior, report: Rep
     return data, side.session
 
 
-def decode(path: Path, how: Restoration, prior: Prior) -> tuple[Image.Image, float]:
-    """The picture in a .psc file, and the network evaluations (rounds and restoration)."""
-    found = codec.decode_details(path.read_bytes(), restoration=how, prior=prior)
-    return found.image, sum(found.nfe)
+def decode(path: Path, prior: Prior) -> Session:
+    """The decoder's session after all rounds of a .psc file."""
+    header, session, _ = decoder(path.read_bytes(), prior, False, silent)
+    session.run(header.rounds)
+    return session
 
 
-def simulated(session: Session, size: tuple[int, int], how: Restoration) -> tuple[Image.Image, float]:
-    """The same from the encoder's session, which is the decoder's by construction; its restoration's NFE."""
+def restored(session: Session, size: tuple[int, int], how: Restoration) -> tuple[Image.Image, float]:
+    """The picture of this (width, height) that a session stands for, and the restoration's own NFE."""
     before = session.nfe
     picture = restore(session, how)
     return to_image(picture[:, : size[1], : size[0]]), session.nfe - before

@@ -199,13 +199,19 @@ def _ours(
     prior = model(options.prior, options.device, options.half)
     file = path.with_name(path.name + ".psc")
     encoding, session = _encoded(task, image, size, prior, file, options.simulate)
+    rounds = cast(Row, {"decode_seconds": 0.0, "decode_peak_mb": 0.0, "nfe": 0.0})
+    encoding["decoded"] = session is None
+    if session is None:
+        with _timed("decode", rounds):
+            session = ours.decode(file, prior)
+        rounds["nfe"] = session.nfe
     for how in cast(tuple[Restoration, ...], task.restorations):
-        costs = encoding | {"decoded": session is None}
+        costs = dict(encoding)
         with _timed("decode", costs):
-            if session is None:
-                decoded, costs["decode_nfe"] = ours.decode(file, how, prior)
-            else:
-                decoded, costs["decode_nfe"] = ours.simulated(session, image.size, how)
+            decoded, nfe = ours.restored(session, image.size, how)
+        costs["decode_nfe"] = rounds["nfe"] + nfe
+        costs["decode_seconds"] += rounds["decode_seconds"]
+        costs["decode_peak_mb"] = max(costs["decode_peak_mb"], rounds["decode_peak_mb"])
         yield costs, decoded.convert("RGB")
 
 

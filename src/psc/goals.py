@@ -1,0 +1,179 @@
+"""What an encode is to reach: a size, or a PSNR; and what can be done about it in its last round.
+
+The last round's numbers can be chosen anew with another price of a bit (psc.bitstream.uniform.choose), and
+its end, where the least important ones stand, can be cut off: neither takes network evaluations.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from psc.bitstream.uniform import PRICE
+from psc.forecast import Outcome
+from psc.images import psnr, to_image
+from psc.restore import restore, samples
+from psc.session import Session
+from psc.sides import Encoder
+
+PRICES = (PRICE / 16, PRICE * 16)
+"""Of a bit in the last round."""
+LEFT_OUT, FAIR = 25.0, 1.6
+"""What an excess that leaves rounds out counts for beside a price (both in logarithms); what costs little."""
+FULL, FILLED = 0.985, 0.98
+"""Share of the bits that need not be filled up; share of a target's size that a file has at least."""
+PSNR_EXCESS = 0.2
+"""By how many dB a target may be exceeded."""
+SAMPLES = 4
+"""Of the restoration, from which the PSNR is estimated first."""
+DOUBT, CORRECTED = 0.05, 0.5
+"""dB that the estimate may be wrong by; dB above the target that the last round can mend."""
+HALVINGS = 7
+"""Of the range of prices, or of sizes: to about 4 %, and 1 %."""
+SHORT = 1000.0
+"""Missed by more than anything else: a PSNR that is not reached."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, and the session that its decoder will have.
+
+    excess: of the attempt, above one if it reaches more than the target (see the goals), before the last
+    round was chosen anew. miss: by how much the file misses the target, 0 if it does not. price: of a bit in
+    its last round. complete: whether the file has all of the plan's rounds.
+    """
+
+    data: bytes
+    session: Session
+    excess: float
+    miss: float
+    price: float
+    complete: bool
+
+    @property
+    def strain(self) -> float:
+        """How much quality it may have cost to meet the target: by the price, by rounds left out."""
+        left_out = 0.0 if self.complete else max(math.log(self.excess), 0.0)
+        return abs(math.log(self.price / PRICE)) + LEFT_OUT * left_out
+
+    @property
+    def good(self) -> bool:
+        """Whether no other attempt could be much better."""
+        return self.miss == 0 and self.strain <= FAIR
+
+    def better(self, other: "Found") -> bool:
+        """Whether it misses the target by less, or meets it with less strain."""
+        return (self.miss, self.strain) < (other.miss, other.strain)
+
+
+@dataclass(frozen=True)
+class Size:
+    """A file of at most ``size`` bytes, ``limit`` bits of them for the body; the excess is in bits.
+
+    aim: the excess that an attempt is to have. near, tolerable: what is not worth beginning again for, early
+    and later on, in units of the aim.
+    """
+
+    size: int
+    limit: float
+    aim = 1.02
+    near, tolerable = (0.965, 1.035), (0.975, 1.08)
+
+    def expected(self, outcome: Outcome) -> float:
+        """The excess that is expected of an attempt."""
+        return float(outcome.bits.sum()) / self.limit
+
+    def finish(self, side: Encoder, expected: float) -> Found:
+        """The file of an attempt that has ended."""
+        excess, price = side.writer.bits / self.limit, PRICE
+        if not FULL <= excess <= 1:
+            price = _price(side, lambda: side.writer.bits / self.limit - 1)
+        if not side.complete:
+            excess = max(excess, expected)
+        complete = side.complete
+        data = side.file()
+        if len(data) > self.size:
+            data = side.cut(self.size)
+        fill = len(data) / self.size
+        return Found(data, side.session, excess, 0.0 if fill >= FILLED else 1 - fill, price, complete)
+
+
+@dataclass(frozen=True)
+class Psnr:
+    """At least ``target`` dB between picture (C, H, W) and mean restoration, after rounding to 8 bits.
+
+    The excess is in squared error: what is allowed over what is left.
+    """
+
+    target: float
+    picture: torch.Tensor
+    limit = math.inf
+    aim = 10 ** (PSNR_EXCESS / 40)
+    near, tolerable = (0.9, 1.1), (0.83, 1.2)
+
+    @property
+    def _allowed(self) -> float:
+        return 4 * self.picture.numel() / 10 ** (self.target / 10)
+
+    def expected(self, outcome: Outcome) -> float:
+        """The excess that is expected of an attempt."""
+        return self._allowed / float(outcome.error.sum())
+
+    def finish(self, side: Encoder, expected: float) -> Found:
+        """The file of an attempt that has ended; measured, and corrected, if a few samples promise success.
+
+        For the correction the particles' error, which costs no evaluation, stands for the picture's.
+        """
+        del expected
+        data, price, over = side.file(), PRICE, self._estimated(side)
+        first = over
+        if -DOUBT < over < CORRECTED:
+            if over > PSNR_EXCESS:
+                least = sum(side.session.errors()) * 10 ** ((over - PSNR_EXCESS / 2) / 10)
+                data, price = _lowered(side, lambda: least - sum(side.session.errors()))
+            over = self._measured(side)
+        miss = SHORT - over if over < 0 else max(over - PSNR_EXCESS, 0.0)
+        return Found(data, side.session, 10 ** (first / 10), miss, price, True)
+
+    def _estimated(self, side: Encoder) -> float:
+        """By how many dB the target is exceeded, going by the first samples of the restoration.
+
+        The error of a mean of n samples is that of all of them and 1 / n of their variance.
+        """
+        height, width = self.picture.shape[1:]
+        some = samples(side.session, count=SAMPLES)[..., :height, :width].double()
+        error = float(((some.mean(0).clamp(-1, 1) - self.picture) ** 2).sum())
+        spread = float(some.var(0).sum())
+        every = side.session.plan.levels[0].samples
+        return 10 * math.log10(self._allowed / (error - spread / SAMPLES + spread / every))
+
+    def _measured(self, side: Encoder) -> float:
+        height, width = self.picture.shape[1:]
+        decoded = to_image(restore(side.session)[:, :height, :width])
+        return psnr(to_image(self.picture), decoded) - self.target
+
+
+def _price(side: Encoder, excess: Callable[[], float]) -> float:
+    """The lowest price at which the last round's numbers leave no excess, or the highest one."""
+    low, high = (math.log(price) for price in PRICES)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        side.step_again(math.exp(middle))
+        low, high = (low, middle) if excess() <= 0 else (middle, high)
+    side.step_again(math.exp(high))
+    return math.exp(high)
+
+
+def _lowered(side: Encoder, excess: Callable[[], float]) -> tuple[bytes, float]:
+    """A file without excess, by a price or, where that is not enough, by a cut; and the price."""
+    price = _price(side, excess)
+    data = side.file()
+    if excess() > 0:
+        low, high = side.least(), len(data)
+        for _ in range(HALVINGS):
+            middle = (low + high) // 2
+            side.cut(middle)
+            low, high = (middle, high) if excess() <= 0 else (low, middle)
+        data = side.cut(low)
+    return data, price
