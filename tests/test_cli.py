@@ -357,7 +357,7 @@ def test_whatever_a_decoder_raises_is_one_sentence(psc: Psc, folder: Path, monke
     def lost(source: object) -> None:
         raise IndexError("no such frame")
 
-    monkeypatch.setattr(images, "read_image", lost)
+    monkeypatch.setattr(images, "open_image", lost)
     assert_fails(psc("encode", folder / "a.png"), "a.png: no such frame")
 
 
