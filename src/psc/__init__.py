@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from psc.PscImagePlugin import register_pillow
     from psc.bitstream.container import info
     from psc.codec import (
         Decoded,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from psc.verification import RoundState, Verification, verify
 else:
     _HOMES = {
+        "psc.PscImagePlugin": ("register_pillow",),
         "psc.bitstream.container": ("info",),
         "psc.codec": (
             "Decoded",
@@ -75,6 +77,7 @@ __all__ = [
     "info",
     "keep_rounds",
     "load_prior",
+    "register_pillow",
     "settings",
     "simulate",
     "simulate_variations",

@@ -50,8 +50,8 @@ class Carried:
 def unpack(packed: bytes, size: tuple[int, int]) -> Carried:
     """Of a header's extras, for a picture of this size; PscError for what no encoder writes."""
     parts = extras.unpack(packed)
-    alpha = parts.pop("alpha", b"")
-    return Carried(_alpha(alpha, size) if alpha else None, parts)
+    alpha = _alpha(parts.pop("alpha"), size) if "alpha" in parts else None
+    return Carried(alpha, parts)
 
 
 def split(

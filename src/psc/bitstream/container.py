@@ -60,6 +60,11 @@ class Header:
     guidance: float = 1.0
     extras: bytes = b""
 
+    @property
+    def mode(self) -> str:
+        """The decoded picture's, in Pillow's words."""
+        return ("L" if self.grey else "RGB") + "A" * ("alpha" in extras.sizes(self.extras))
+
     def pack(self) -> bytes:
         """The header's bytes."""
         fields = MAGIC + bytes([VERSION, self._flags()])
@@ -191,12 +196,11 @@ def info(data: bytes, /) -> dict[str, Any]:
     ``data`` may be the file's beginning alone; ``defect`` then says that the body is cut.
     """
     header, body = unpack(data)
-    carried = extras.sizes(header.extras)
     size = len(data) - len(body) + header.body_length
     return {
         "width": header.width,
         "height": header.height,
-        "mode": ("L" if header.grey else "RGB") + ("A" if "alpha" in carried else ""),
+        "mode": header.mode,
         "plan": PLAN_NAMES.get(header.plan, "custom"),
         "rounds": header.rounds,
         "step": None if header.plan.paper else step_size(header.step_index),
@@ -207,7 +211,7 @@ def info(data: bytes, /) -> dict[str, Any]:
         "prior": NAMED_PRIORS.get(header.fingerprint, "unknown"),
         "fingerprint": header.fingerprint.hex(),
         "exact": header.exact,
-        "carries": carried,
+        "carries": extras.sizes(header.extras),
         "cut": header.cut,
         "header_bytes": len(data) - len(body),
         "body_bytes": header.body_length,

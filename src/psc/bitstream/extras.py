@@ -36,7 +36,7 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
                 f"the picture's {name} has {len(part)} bytes; a file holds at most {UNPACKED_LIMIT}: "
                 "--strip (strip=True) leaves it out"
             )
-        payload = part if name == "alpha" else lzma.compress(part, lzma.FORMAT_RAW, filters=FILTERS)
+        payload = part if name == "alpha" else _compressed(part)
         out += bytes([kind]) + varint(len(payload)) + payload
     if len(out) > PACKED_LIMIT:
         raise PscError(
@@ -72,6 +72,11 @@ def _chunks(packed: bytes) -> dict[str, bytes]:
         if kind in NAMES:
             found[NAMES[kind]] = payload
     return found
+
+
+def _compressed(part: bytes) -> bytes:
+    filters = [FILTERS[0] | {"dict_size": max(len(part), 4096)}]  # the stream does not say how much it was
+    return lzma.compress(part, lzma.FORMAT_RAW, filters=filters)
 
 
 def _decompressed(name: str, payload: bytes) -> bytes:
