@@ -7,8 +7,8 @@
     Image.open("photo.jpg").save("photo.psc", target_bpp=0.1)
 
 Pillow has no entry points for plugins: it cannot find this one by itself. Opening reads the header alone and
-loads no model; pixels are decoded when they are needed, with the embedded prior, unless ``load`` is called with
-another. A file that cannot be read is an OSError or a SyntaxError, as Pillow's own plugins have it.
+loads no model; pixels are decoded when they are needed, with the embedded prior, unless ``load`` is called
+with another. A file that cannot be read is an OSError (UnidentifiedImageError is one), as Pillow has it.
 """
 
 import io
@@ -60,7 +60,7 @@ class PscImageFile(ImageFile.ImageFile):
         self._size, self._mode = (header.width, header.height), header.mode
         self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
-    def load(self, **options: Any) -> Image.core.PixelAccess | None:
+    def load(self, **options: Any) -> Any:
         """Decode the pixels, unless that was done before.
 
         options: restoration, steps, prior and allow_partial of :func:`psc.decode`; by default

@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from psc.PscImagePlugin import register_pillow
     from psc.bitstream.container import info
     from psc.codec import (
         Decoded,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from psc.journal import Journal
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
+    from psc.PscImagePlugin import register_pillow
     from psc.truncation import keep_rounds, truncate
     from psc.verification import RoundState, Verification, verify
 else:
