@@ -234,10 +234,42 @@ def test_a_bar_only_on_a_terminal(psc: Psc, folder: Path, monkeypatch: pytest.Mo
 
 
 def test_warnings_are_one_line(psc: Psc, folder: Path) -> None:
-    picture(*SIZE).convert("RGBA").save(folder / "a.png")
+    Image.fromarray(np.full(SIZE[::-1], 40000, np.uint16)).save(folder / "a.png")
     err = psc("encode", folder / "a.png", "-q0").err
-    assert err.splitlines()[0] == "psc: warning: mode RGBA is converted to RGB"
+    assert err.splitlines()[0] == "psc: warning: mode I;16 is converted to L, 8 bits per sample"
     assert psc("encode", folder / "a.png", "-q0", "-f", "--quiet").err == ""
+
+
+def test_what_a_photograph_carries(psc: Psc, folder: Path) -> None:
+    tags = Image.Exif()
+    tags[274] = 6
+    info = {"exif": tags.tobytes(), "xmp": b"<x:xmpmeta/>", "icc_profile": b"profile" * 20}
+    picture(*SIZE).save(folder / "a.jpg", **info)
+    psc("encode", folder / "a.jpg", "-q0")
+    assert psc("decode", folder / "a.psc", folder / "b.png").err.count("warning") == 0
+    with Image.open(folder / "b.png") as image:
+        assert image.size == SIZE
+        assert {name: image.info[name] for name in info} == info
+    header = json.loads(psc("info", folder / "a.psc", "--json").out)
+    assert set(header["carries"]) == set(info)
+    line = next(x for x in psc("info", folder / "a.psc").out.decode().splitlines() if x.startswith("carries"))
+    assert line.split()[1::3] == ["icc_profile", "exif", "xmp"]
+    assert psc("decode", folder / "a.psc", folder / "b.bmp").err.count("it is left out") == 3
+    psc("encode", folder / "a.jpg", folder / "c.psc", "-q0", "--strip")
+    header = json.loads(psc("info", folder / "c.psc", "--json").out)
+    assert (header["width"], header["height"], header["carries"]) == (*SIZE[::-1], {})
+    assert "carries       none" in psc("info", folder / "c.psc").out.decode()
+
+
+def test_alpha_needs_a_format_that_has_it(psc: Psc, folder: Path) -> None:
+    image = picture(*SIZE)
+    image.putalpha(100)
+    image.save(folder / "a.png")
+    psc("encode", folder / "a.png", "-q0")
+    assert_fails(psc("decode", folder / "a.psc", folder / "b.jpg"), "RGBA", "JPEG")
+    psc("decode", folder / "a.psc", folder / "b.webp")
+    with Image.open(folder / "b.webp") as back:
+        assert back.getchannel("A").getextrema() == (100, 100)
 
 
 def test_info_reads_the_header_only(psc: Psc, folder: Path, encoded: bytes, monkeypatch: Any) -> None:
@@ -357,7 +389,7 @@ def test_whatever_a_decoder_raises_is_one_sentence(psc: Psc, folder: Path, monke
     def lost(source: object) -> None:
         raise IndexError("no such frame")
 
-    monkeypatch.setattr(images, "read_image", lost)
+    monkeypatch.setattr(images, "open_image", lost)
     assert_fails(psc("encode", folder / "a.png"), "a.png: no such frame")
 
 

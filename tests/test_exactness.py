@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 import psc
+from psc.images import read_image
 from psc.plan import DEFAULT, FULL_BASIS, Plan, Round, Settings
 from psc.posterior import threads as groups
 from psc.prior import Prior, convolution, tiles
@@ -36,8 +37,7 @@ SHORT = Settings(PLAN, len(PLAN.rounds), step_index=110)
 
 
 def crop() -> Image.Image:
-    with Image.open(PHOTO) as image:
-        return image.convert("RGB").crop((130, 60, 130 + 60, 60 + 45))
+    return read_image(PHOTO).convert("RGB").crop((130, 60, 130 + 60, 60 + 45))
 
 
 def outcome(prior: Prior) -> dict[str, str]:

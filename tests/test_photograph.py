@@ -11,7 +11,7 @@ from safetensors.torch import load
 
 import psc
 import psc.prior
-from psc.images import psnr
+from psc.images import psnr, read_image
 from psc.plan import DEFAULT
 from psc.prior import Prior
 from psc.prior.levels import sigma
@@ -22,8 +22,7 @@ PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
 
 
 def crop(side: int) -> Image.Image:
-    with Image.open(PHOTO) as image:
-        return image.convert("RGB").crop((120, 40, 120 + side, 40 + side))
+    return read_image(PHOTO).convert("RGB").crop((120, 40, 120 + side, 40 + side))
 
 
 def smallest_jpeg_at_least(image: Image.Image, quality: float) -> int:

@@ -142,9 +142,9 @@ def test_forged_conditions_are_refused() -> None:
     for flags, fields, reason in (
         (8 | 32, [b"\x09"], "no encoder writes"),  # guidance of nothing
         (8 | 16 | 32, [good, b"\x08"], "no encoder writes"),  # guidance 1
-        (8 | 64, [], "no encoder writes"),
-        (8 | 16, [b"\xc4\x17" + bytes(3012)], "no encoder writes"),  # longer than any code
-        (8 | 16, [b"\xff\xff\xff\xff\x7f"], "ends inside its header"),  # gigabytes
+        (8 | 128, [], "no encoder writes"),
+        (8 | 16, [b"\xc4\x17" + bytes(3012)], "3012 bytes, the limit is 3011"),  # longer than any code
+        (8 | 16, [b"\xff\xff\xff\xff\x7f"], "bytes, the limit is 3011"),  # gigabytes
         (8 | 16, [bytes([len(_empty())]) + _empty()], "expected 1 to 1000 bytes"),
     ):
         with pytest.raises(psc.PscError, match=reason):

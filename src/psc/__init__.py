@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from psc.journal import Journal
     from psc.plan import Plan, Settings, settings
     from psc.prior import load_prior
+    from psc.PscImagePlugin import register_pillow
     from psc.truncation import keep_rounds, truncate
     from psc.verification import RoundState, Verification, verify
 else:
     _HOMES = {
+        "psc.PscImagePlugin": ("register_pillow",),
         "psc.bitstream.container": ("info",),
         "psc.codec": (
             "Decoded",
@@ -75,6 +77,7 @@ __all__ = [
     "info",
     "keep_rounds",
     "load_prior",
+    "register_pillow",
     "settings",
     "simulate",
     "simulate_variations",

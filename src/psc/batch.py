@@ -25,6 +25,7 @@ from PIL import Image
 from psc import codec, files
 from psc.errors import PscError
 from psc.images import psnr, to_image, to_tensor
+from psc.modes import upright
 from psc.plan import Settings
 from psc.prior import Prior, conditioned
 from psc.restore import Restoration
@@ -111,7 +112,7 @@ def run(
     path: Path, out: Path, job: Job, prior: Prior, caption: str = "", progress: Report = silent
 ) -> dict[str, Any]:
     """Write OUT/NAME.psc and OUT/NAME.png (NAME-1.png, ... for variations); return the figures."""
-    image, start = to_image(to_tensor(files.read_picture(str(path)))), time.perf_counter()
+    image, start = to_image(to_tensor(upright(files.read_picture(str(path))))), time.perf_counter()
     given = conditioned(prior, caption, job.guidance if caption else 1.0)
     data, restored = _coded(image, job, given, prior, progress)
     files.write(str(out / f"{path.stem}.psc"), data)

@@ -109,6 +109,10 @@ Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from OUT.resume, which an interrupted encode has left.")
 ]
+Strip = Annotated[
+    bool,
+    typer.Option("--strip", help="Leave out EXIF, ICC profile and XMP; an EXIF orientation is applied."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line on stderr after every round.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr except errors.")]
 AsJson = Annotated[
@@ -155,6 +159,7 @@ def encode(
     model_name: Model = "embedded",
     half: Half = False,
     device: Device = "cpu",
+    strip: Strip = False,
     resume: Resume = False,
     force: Force = False,
     verbose: Verbose = False,
@@ -187,6 +192,7 @@ def encode(
                     preset=preset and preset.value,
                     seed=seed,
                     prior=model,
+                    strip=strip,
                     progress=meter,
                     journal=journal,
                 )
@@ -355,6 +361,8 @@ def verify(
 def _word(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, dict):
+        value = ", ".join(f"{name} {count} bytes" for name, count in value.items())
     return "none" if value in (None, "") else str(value)
 
 

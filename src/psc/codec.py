@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from psc import rate
+from psc import carried, rate
 from psc.bitstream.container import VERSION, Header
 from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
@@ -58,19 +58,23 @@ def encode(
     preset: str | None = None,
     seed: int = 0,
     prior: Prior | None = None,
+    strip: bool = False,
     progress: Report = silent,
     journal: Journal | None = None,
 ) -> bytes:
     """Compress a picture to the bytes of a .psc file.
 
-    image: a Pillow image, or a uint8 array (H, W) or (H, W, 3).
+    image: a Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
+    come back as they were (psc.carried). Or a uint8 array (H, W) or (H, W, 3), or with alpha (H, W, 2) or
+    (H, W, 4).
     At most one of: quality, 0 (smallest) to 100, default 50; target_size, in bytes, or target_bpp, in bits
     per pixel of the whole file, which are never exceeded; target_psnr, in dB of the mean restoration, which
     is reached (psc.rate).
     preset: "default", or "paper" for the published scheme (up to 256x256 pixels); see :func:`preset_for`.
     seed: of the noise.
     prior: default :func:`psc.load_prior`. What it was given (``conditioned``: a caption, a class) becomes
-    part of the file. progress: called after every group of network evaluations.
+    part of the file. strip: leave out what the picture carries but its alpha; an EXIF orientation is applied.
+    progress: called after every group of network evaluations.
     journal: keeps what was drawn, so that an interrupted encode can go on (:class:`psc.Journal`).
     Raises PscError for whatever cannot be compressed, for a target that cannot be met, or for a journal of
     another encode.
@@ -82,23 +86,29 @@ def encode(
     preset = preset_for(model, preset)
     if targets == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed)
-        return encode_with(image, chosen, prior=model, progress=progress, journal=journal)
+        return encode_with(image, chosen, prior=model, strip=strip, progress=progress, journal=journal)
     for value in targets:
         if value is not None and not (math.isfinite(value) and value > 0):
             raise PscError(f"the target {value} came; expected a number of bytes, bits or dB above zero")
     if preset != "default":
         raise PscError(f"preset {preset!r} has no rate control; ask for a quality (psc truncate cuts a file)")
-    picture = to_tensor(image)
+    picture, extras = _taken(image, strip)
     pixels = picture.shape[1] * picture.shape[2]
     size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
+    common: dict[str, Any] = {"seed": seed, "prior": model, "progress": progress, "journal": journal}
+    common["extras"] = extras
     with _kept(journal, picture, (target_psnr, size, seed), model):
         if target_psnr is not None:
-            found = rate.to_psnr(
-                picture, target_psnr, seed=seed, prior=model, progress=progress, journal=journal
-            )
+            found = rate.to_psnr(picture, target_psnr, **common)
         else:
-            found = rate.to_size(picture, size, seed=seed, prior=model, progress=progress, journal=journal)
+            found = rate.to_size(picture, size, **common)
     return found.data
+
+
+def _taken(image: ImageLike, strip: bool = False) -> tuple[torch.Tensor, bytes]:
+    """A picture's colours (C, H, W) in [-1, 1], and its extras, packed."""
+    colours, others = carried.split(image, strip=strip)
+    return to_tensor(colours), others.pack()
 
 
 def preset_for(prior: Prior, name: str | None = None) -> str:
@@ -122,13 +132,14 @@ def encode_with(
     /,
     *,
     prior: Prior | None = None,
+    strip: bool = False,
     progress: Report = silent,
     journal: Journal | None = None,
 ) -> bytes:
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
-    picture, model = to_tensor(image), prior or load_prior()
+    (picture, extras), model = _taken(image, strip), prior or load_prior()
     with _kept(journal, picture, chosen, model):
-        return _encode(picture, chosen, model, progress, journal).file()
+        return _encode(picture, extras, chosen, model, progress, journal).file()
 
 
 def _kept(
@@ -164,7 +175,7 @@ def simulate(
     """
     prior = prior or load_prior()
     check(restoration, steps, prior)
-    side = _encode(to_tensor(image), chosen, prior, progress)
+    side = _encode(*_taken(image), chosen, prior, progress)
     return side.file(), _restored(side.session, restoration, side.header, "", steps=steps)
 
 
@@ -182,14 +193,19 @@ def simulate_variations(
     """The same for :func:`variations`."""
     prior = prior or load_prior()
     _check_variations(count, restoration, steps, prior)
-    side = _encode(to_tensor(image), chosen, prior, progress)
+    side = _encode(*_taken(image), chosen, prior, progress)
     return side.file(), _drawn(side.session, side.header, "", count, restoration, steps)
 
 
 def _encode(
-    picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report, journal: Journal | None = None
+    picture: torch.Tensor,
+    extras: bytes,
+    chosen: Settings,
+    prior: Prior,
+    progress: Report,
+    journal: Journal | None = None,
 ) -> Encoder:
-    side = encoder(picture, chosen, prior, progress, journal)
+    side = encoder(picture, chosen, prior, progress, journal, extras)
     side.session.run(chosen.rounds)
     return side
 
@@ -204,15 +220,24 @@ def _restored(
     uncertainty: bool = False,
 ) -> Decoded:
     coding, deviation = session.nfe, None
-    shown = partial(to_pictures, header=header, prior=session.prior)
     if uncertainty:
-        picture, map_ = mean_and_deviation(session, steps if restoration == "mean" else None, shown)
+        picture, map_ = mean_and_deviation(
+            session,
+            steps if restoration == "mean" else None,
+            lambda samples: to_pictures(samples, header, session.prior),
+        )
         deviation = map_.float().numpy()
     if not (uncertainty and restoration == "mean"):
         picture = restore(session, restoration, steps)
-    image = to_image(shown(picture[None])[0])
+    image = _shown(picture, header, session.prior)
     nfe = (coding, session.nfe - coding)
     return Decoded(image, session.rounds, session.symbols, not note, note, nfe, deviation)
+
+
+def _shown(x: torch.Tensor, header: Header, prior: Prior) -> Image.Image:
+    """The picture of a grid's numbers (C, h, w), with what it carries."""
+    image = to_image(to_pictures(x[None], header, prior)[0])
+    return carried.unpack(header.extras, image.size).join(image)
 
 
 def decode(
@@ -225,7 +250,10 @@ def decode(
     prior: Prior | None = None,
     progress: Report = silent,
 ) -> Image.Image:
-    """The picture in the bytes of a .psc file; see :func:`decode_details` for the arguments."""
+    """The picture in the bytes of a .psc file; see :func:`decode_details` for the arguments.
+
+    With alpha if the encoder's had it; ``info`` has icc_profile, exif and xmp as far as they are in the file.
+    """
     return decode_details(
         data,
         restoration=restoration,
@@ -294,7 +322,7 @@ def _drawn(
 ) -> Iterator[Decoded]:
     coding, before = session.nfe, session.nfe
     for picture in restored_variations(session, count, restoration, steps):
-        image = to_image(to_pictures(picture[None], header, session.prior)[0])
+        image = _shown(picture, header, session.prior)
         nfe, before = (coding, session.nfe - before), session.nfe
         yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
 

@@ -23,7 +23,7 @@ CHUNK = 2**20
 TRIAL_PIXELS = 2**27
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True},
+    "WEBP": {"lossless": True, "exact": True},
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
 }
 """Pillow's defaults would compress the decoded picture visibly once more."""
@@ -136,10 +136,10 @@ def _too_large(name: str) -> PscError:
 
 def read_picture(source: str) -> Image.Image:
     """The picture in a file or in standard input."""
-    from psc.images import read_image
+    from psc.images import open_image
 
     try:
-        return read_image(_Stdin(sys.stdin.buffer.read()) if source == STDIO else source)
+        return open_image(_Stdin(sys.stdin.buffer.read()) if source == STDIO else source)
     except (PscError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
@@ -165,9 +165,11 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
 
 
 def encode_picture(image: Image.Image, name: str) -> bytes:
-    """The bytes of a picture file in Pillow's format ``name``."""
+    """The bytes of a picture file in Pillow's format ``name``, with what the picture carries."""
+    from psc.carried import save_options
+
     buffer = io.BytesIO()
-    image.save(buffer, name, **SAVE_OPTIONS.get(name, {}))
+    image.save(buffer, name, **SAVE_OPTIONS.get(name, {}), **save_options(image, name))
     return buffer.getvalue()
 
 

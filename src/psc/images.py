@@ -1,6 +1,7 @@
 """Pictures in and out: Pillow images and arrays to tensors in [-1, 1], padded to whole blocks, and back."""
 
 import math
+import re
 import warnings
 from pathlib import Path
 from typing import IO, Any
@@ -8,20 +9,34 @@ from typing import IO, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from psc import modes
 from psc.errors import PscError
 
 ImageLike = Image.Image | NDArray[Any]
 
 
 def read_image(source: str | Path | IO[bytes]) -> Image.Image:
-    """Open a picture file with Pillow, upright (EXIF orientation applied)."""
+    """The picture in a file that Pillow can read, upright (EXIF orientation applied), without metadata.
+
+    For measurements: codecs are compared by their pixels, not by the profile of three kilobytes beside them.
+    """
+    image = modes.upright(open_image(source))
+    for name in ("icc_profile", "exif", "xmp"):
+        image.info.pop(name, None)
+    return image
+
+
+def open_image(source: str | Path | IO[bytes]) -> Image.Image:
+    """The same with its pixels as they are stored, and with what it carries."""
     name = source if isinstance(source, str | Path) else getattr(source, "name", "the stream")
     try:
         with Image.open(source) as image:
+            if not modes.is_grey(image.mode) and re.search(";16[BLN]", str(image.tile)):
+                warnings.warn(f"{name} has 16 bits per sample; 8 are read", stacklevel=3)
             image.load()
-            return ImageOps.exif_transpose(image)
+            return image
     except UnidentifiedImageError as error:
         raise PscError(f"{name} is not a picture that Pillow can read") from error
     except MemoryError:
@@ -31,35 +46,21 @@ def read_image(source: str | Path | IO[bytes]) -> Image.Image:
 
 
 def to_tensor(image: ImageLike) -> torch.Tensor:
-    """A Pillow image or uint8 array (H, W) or (H, W, 3) -> (C, H, W) in [-1, 1], C = 1 (grey) or 3."""
-    array = _to_array(image) if isinstance(image, Image.Image) else np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
+    """A picture's colours, without alpha -> (C, H, W) in [-1, 1], C = 1 (grey) or 3.
+
+    image: of any mode, or uint8 (H, W), (H, W, 2) (grey, alpha), (H, W, 3) or (H, W, 4) (colours, alpha).
+    """
+    array = np.asarray(modes.plain(image) if isinstance(image, Image.Image) else image)
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (2,), (3,), (4,)):
         raise PscError(
-            f"an array of {array.dtype} and shape {array.shape} came; expected uint8, (H, W) or (H, W, 3)"
+            f"an array of {array.dtype} and shape {array.shape} came; expected uint8, (H, W) or (H, W, 3), "
+            "or with alpha (H, W, 2) or (H, W, 4)"
         )
     if 0 in array.shape:
         raise PscError(f"the picture has no pixels: its shape is {array.shape}")
-    planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
-    return torch.from_numpy(planes.astype(np.float32)) / 127.5 - 1
-
-
-def _to_array(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode not in ("RGB", "L"):
-        grey = image.mode in ("1", "LA", "La", "F") or image.mode.startswith("I")
-        warnings.warn(f"mode {image.mode} is converted to {'L' if grey else 'RGB'}", stacklevel=4)
-        if image.mode == "F" or image.mode.startswith("I"):
-            image = _to_eight_bits(image)
-        image = image.convert("LA" if image.mode == "La" else image.mode).convert("L" if grey else "RGB")
-    return np.asarray(image)
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Greys of other depths: 16 bits scaled down; floats and 32 bits are 0 ... 255, as Pillow has them."""
-    values = np.asarray(image)
-    wide = image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255)
-    return Image.fromarray(
-        (np.nan_to_num(values) / (257 if wide else 1)).round().clip(0, 255).astype(np.uint8)
-    )
+    planes = np.atleast_3d(array).transpose(2, 0, 1)
+    colours = planes[: 1 if len(planes) < 3 else 3]
+    return torch.from_numpy(colours.astype(np.float32)) / 127.5 - 1
 
 
 def to_image(x: torch.Tensor) -> Image.Image:

@@ -40,14 +40,15 @@ def to_size(
     prior: Prior,
     progress: Report,
     journal: Journal | None = None,
+    extras: bytes = b"",
 ) -> Found:
-    """A file of at most ``size`` bytes; PscError if that is too few, or more than the picture can take."""
-    header = new_header(picture, at_step(BEST_STEP, seed), prior)
+    """A file of at most ``size`` bytes, extras (packed) included; PscError if that is too few or too many."""
+    header = new_header(picture, at_step(BEST_STEP, seed), prior, extras)
     fixed = len(replace(header, body_length=size).pack())
     if size < fixed + LEAST_ROUND:
         raise PscError(f"{size} bytes came as the target; this picture takes {fixed + LEAST_ROUND} at least")
     goal = Size(size, 8.0 * (size - fixed))
-    found = _search(_Attempts(picture, goal, seed, prior, progress, journal))
+    found = _search(_Attempts(picture, goal, seed, prior, progress, journal, extras))
     if found.excess < 1 and found.miss:
         raise PscError(
             f"{size} bytes came as the target; the most that this picture takes is {len(found.data)}"
@@ -63,9 +64,10 @@ def to_psnr(
     prior: Prior,
     progress: Report,
     journal: Journal | None = None,
+    extras: bytes = b"",
 ) -> Found:
     """A file whose mean restoration has at least ``target`` dB; PscError if no file has."""
-    found = _search(_Attempts(picture, Psnr(target, picture), seed, prior, progress, journal))
+    found = _search(_Attempts(picture, Psnr(target, picture), seed, prior, progress, journal, extras))
     if found.miss >= SHORT:
         best = target - (found.miss - SHORT)
         raise PscError(f"{target:g} dB came as the target; the most that this picture reaches is {best:.2f}")
@@ -93,10 +95,11 @@ class _Attempts:
         prior: Prior,
         progress: Report,
         journal: Journal | None,
+        extras: bytes,
     ) -> None:
         self.goal = goal
         self._picture, self._seed, self._prior, self._journal = picture, seed, prior, journal
-        self._progress, self._forecast = progress, Forecast(picture)
+        self._progress, self._forecast, self._extras = progress, Forecast(picture), extras
         self._spent, self._restarts = 0.0, 0
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
         self._done: dict[int, float] = {}
@@ -111,7 +114,7 @@ class _Attempts:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
         index = self._index()
         settings = at_step(index, self._seed)
-        side = encoder(self._picture, settings, self._prior, self._report, self._journal)
+        side = encoder(self._picture, settings, self._prior, self._report, self._journal, self._extras)
         if not self._code(side, settings, index):
             self._spent += side.session.nfe
             return None

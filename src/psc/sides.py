@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from psc import carried
 from psc.bitstream.container import FINGERPRINT_BYTES, MAX_SIDE, Header, seal, seal_cut, unpack
 from psc.bitstream.rangecoder import Channel, Reader, Writer
 from psc.errors import PscError
@@ -77,15 +78,20 @@ class Encoder:
 
 
 def encoder(
-    picture: torch.Tensor, chosen: Settings, prior: Prior, progress: Report, journal: Journal | None = None
+    picture: torch.Tensor,
+    chosen: Settings,
+    prior: Prior,
+    progress: Report,
+    journal: Journal | None = None,
+    extras: bytes = b"",
 ) -> Encoder:
-    """The side that has the picture (C, H, W) in [-1, 1]; nothing is coded yet."""
-    header, writer = new_header(picture, chosen, prior), Writer()
+    """The side that has the picture (C, H, W) in [-1, 1]; nothing is coded yet. extras: packed."""
+    header, writer = new_header(picture, chosen, prior, extras), Writer()
     header.pack()  # a caption that no file holds is refused before the work
     return Encoder(header, writer, open_session(header, prior, writer, progress, picture, journal))
 
 
-def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
+def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior, extras: bytes = b"") -> Header:
     """What a file of the picture (C, H, W) begins with; the body's length is not known yet."""
     channels, height, width = picture.shape
     if max(height, width) > MAX_SIDE:
@@ -101,6 +107,7 @@ def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
         prior.fingerprint[:FINGERPRINT_BYTES],
         prior.exact,
         latents=prior.factor > 1,
+        extras=extras,
     )
     if isinstance(prior, DiffusionPrior):
         return replace(header, condition=prior.condition, guidance=prior.guidance)
@@ -110,7 +117,11 @@ def new_header(picture: torch.Tensor, chosen: Settings, prior: Prior) -> Header:
 def decoder(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
     """A file's header, a decoder's session that has read nothing yet, and what is wrong with the body."""
     header, prior, reader, note = open_body(data, prior, allow_partial)
-    return header, open_session(header, prior, reader, progress, None), note
+    session = open_session(header, prior, reader, progress, None)
+    carried.unpack(
+        header.extras, (header.width, header.height)
+    )  # what is wrong there is found before the work
+    return header, session, note
 
 
 def open_body(data: bytes, prior: Prior, allow_partial: bool) -> tuple[Header, Prior, Reader, str]:

@@ -1,15 +1,17 @@
 """The file: a header that can be read without any model, and one range-coded body. FORMAT.md specifies it.
 
 magic 4 | version 1 | flags 1 | width, height (varints) | plan 1 or more | rounds 1 | step 1
-| seed (varint) | prior 4 | condition (varint, bytes) and guidance 1 where flags say so
+| seed (varint) | prior 4 | condition (varint, bytes), guidance 1, extras (varint, bytes) where flags say so
 | body length (varint) | body CRC-16 2 | header CRC-16 2 | body
 """
 
 import binascii
+import io
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
-from psc.bitstream import text
+from psc.bitstream import extras, text
+from psc.bitstream.fields import Fields, varint
 from psc.errors import PscError
 from psc.plan import (
     DEFAULT,
@@ -35,7 +37,7 @@ PLAN_NAMES = {
     PROGRESSIVE: "progressive",
 }
 EXPLICIT_PLAN = 0
-GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE = 1, 2, 4, 8, 16, 32
+GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE, EXTRAS = 1, 2, 4, 8, 16, 32, 64
 """Flags."""
 GUIDANCE_UNITS = 8
 """Guidance is a byte, in eighths."""
@@ -55,6 +57,7 @@ class Header:
     bits on every machine. body: length in bytes and CRC-16. cut: whether the body is the beginning of a
     longer one. latents: whether the body is of a model's latents instead of pixels. condition: the caption,
     or the class's number, that the prior was given, and guidance its weight (DiffusionPrior.conditioned).
+    extras: what the picture carries besides its colours, packed (psc.bitstream.extras).
     """
 
     width: int
@@ -72,25 +75,33 @@ class Header:
     latents: bool = False
     condition: str = ""
     guidance: float = 1.0
+    extras: bytes = b""
+
+    @property
+    def mode(self) -> str:
+        """The decoded picture's, in Pillow's words."""
+        return ("L" if self.grey else "RGB") + "A" * ("alpha" in extras.sizes(self.extras))
 
     def pack(self) -> bytes:
         """The header's bytes."""
         fields = MAGIC + bytes([VERSION, self._flags()])
-        fields += _varint(self.width) + _varint(self.height) + _pack_plan(self.plan)
-        fields += bytes([self.rounds, self.step_index]) + _varint(self.seed) + self.fingerprint
+        fields += varint(self.width) + varint(self.height) + _pack_plan(self.plan)
+        fields += bytes([self.rounds, self.step_index]) + varint(self.seed) + self.fingerprint
         fields += self._pack_condition()
-        fields += _varint(self.body_length) + self.body_crc.to_bytes(2, "big")
+        fields += varint(len(self.extras)) + self.extras if self.extras else b""
+        fields += varint(self.body_length) + self.body_crc.to_bytes(2, "big")
         return fields + crc16(fields).to_bytes(2, "big")
 
     def _flags(self) -> int:
         flags = GREY * self.grey + EXACT * self.exact + CUT * self.cut + LATENTS * self.latents
-        return flags + CONDITION * bool(self.condition) + GUIDANCE * (self.guidance != 1)
+        flags += CONDITION * bool(self.condition) + GUIDANCE * (self.guidance != 1)
+        return flags + EXTRAS * bool(self.extras)
 
     def _pack_condition(self) -> bytes:
         out = b""
         if self.condition:
             packed = text.pack(self.condition)
-            out = _varint(len(packed)) + packed
+            out = varint(len(packed)) + packed
         units = GUIDANCE_UNITS * self.guidance
         if units not in range(256):
             raise PscError(
@@ -115,36 +126,37 @@ def crc16(data: bytes) -> int:
 
 def unpack(data: bytes) -> tuple[Header, bytes]:
     """The header and whatever follows it; PscError says what is wrong with a file that is not ours."""
-    if data[:4] != MAGIC:
-        raise PscError(f"not a PSC file: it starts with {data[:4]!r}, a PSC file with {MAGIC!r}")
-    if len(data) > 4 and data[4] != VERSION:
-        raise PscError(
-            f"format version {data[4]}; this program reads version {VERSION}: "
-            + ("a newer psc may read it" if data[4] > VERSION else "an unreleased psc wrote the file")
-        )
-    reader = _Fields(data[5:])
+    file = io.BytesIO(data)
+    return read_header(file), data[file.tell() :]
+
+
+def read_header(file: IO[bytes]) -> Header:
+    """The header of a file, which is read up to its body; otherwise as :func:`unpack`."""
+    reader = Fields(file)
+    _check_version(file, reader)
     flags, width, height = reader.byte(), reader.varint(), reader.varint()
     plan = _unpack_plan(reader)
     rounds, step_index, seed = reader.byte(), reader.byte(), reader.varint()
     fingerprint = reader.take(FINGERPRINT_BYTES)
-    packed = reader.take(reader.varint()) if flags & CONDITION else b""
+    packed = reader.counted(text.PACKED_LIMIT) if flags & CONDITION else b""
     units = reader.byte() if flags & GUIDANCE else GUIDANCE_UNITS
+    carried = reader.counted(extras.PACKED_LIMIT) if flags & EXTRAS else b""
     body_length = reader.varint()
     body_crc = int.from_bytes(reader.take(2), "big")
-    size = 5 + reader.position
-    if int.from_bytes(reader.take(2), "big") != crc16(data[:size]):
+    checksum = crc16(reader.taken)
+    if int.from_bytes(reader.take(2), "big") != checksum:
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
     if (
-        flags > GREY | EXACT | CUT | LATENTS | CONDITION | GUIDANCE
+        flags > GREY | EXACT | CUT | LATENTS | CONDITION | GUIDANCE | EXTRAS
         or (units == GUIDANCE_UNITS) == bool(flags & GUIDANCE)
         or (flags & GUIDANCE and not flags & CONDITION)
-        or len(packed) > text.PACKED_LIMIT
+        or bool(carried) != bool(flags & EXTRAS)
         or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE)
         or not (0 < rounds <= len(plan.rounds))
         or not (plan.paper or step_index >= FINEST_STEP)
     ):
         raise PscError("the header holds values that no encoder writes; the file is damaged or forged")
-    header = Header(
+    return Header(
         width,
         height,
         bool(flags & GREY),
@@ -160,8 +172,22 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
         bool(flags & LATENTS),
         text.unpack(packed) if flags & CONDITION else "",
         units / GUIDANCE_UNITS,
+        carried,
     )
-    return header, data[size + 2 :]
+
+
+def _check_version(file: IO[bytes], reader: Fields) -> None:
+    """Read what every version begins with."""
+    magic = file.read(len(MAGIC))
+    reader.taken = magic
+    if magic != MAGIC:
+        raise PscError(f"not a PSC file: it starts with {magic!r}, a PSC file with {MAGIC!r}")
+    version = reader.byte()
+    if version != VERSION:
+        raise PscError(
+            f"format version {version}; this program reads version {VERSION}: "
+            + ("a newer psc may read it" if version > VERSION else "an unreleased psc wrote the file")
+        )
 
 
 def seal(header: Header, body: bytes) -> bytes:
@@ -192,7 +218,7 @@ def info(data: bytes, /) -> dict[str, Any]:
     return {
         "width": header.width,
         "height": header.height,
-        "mode": "L" if header.grey else "RGB",
+        "mode": header.mode,
         "plan": PLAN_NAMES.get(header.plan, "custom"),
         "rounds": header.rounds,
         "step": None if header.plan.paper else step_size(header.step_index),
@@ -203,48 +229,13 @@ def info(data: bytes, /) -> dict[str, Any]:
         "prior": NAMED_PRIORS.get(header.fingerprint, "unknown"),
         "fingerprint": header.fingerprint.hex(),
         "exact": header.exact,
+        "carries": extras.sizes(header.extras),
         "cut": header.cut,
         "header_bytes": len(data) - len(body),
         "body_bytes": header.body_length,
         "bpp": 8 * size / (header.width * header.height),
         "defect": header.defect(body),
     }
-
-
-class _Fields:
-    """Reads a header's fields one after another."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self.position = data, 0
-
-    def take(self, count: int) -> bytes:
-        self.position += count
-        if self.position > len(self._data):
-            raise PscError("the file ends inside its header: nothing can be decoded from so little")
-        return self._data[self.position - count : self.position]
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def varint(self) -> int:
-        """LEB128, below 2^64."""
-        value = 0
-        for shift in range(0, 70, 7):
-            digit = self.byte()
-            value |= (digit & 127) << shift
-            if digit < 128:
-                break
-        if digit >= 128 or value >= 2**64:
-            raise PscError("the header holds a number of more than 64 bits; the file is damaged")
-        return value
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def _pack_plan(plan: Plan) -> bytes:
@@ -263,7 +254,7 @@ def _pack_plan(plan: Plan) -> bytes:
     return bytes([*out, len(groups), *(value for group in groups for value in group)])
 
 
-def _unpack_plan(reader: _Fields) -> Plan:
+def _unpack_plan(reader: Fields) -> Plan:
     number = reader.byte()
     if number in NAMED_PLANS:
         return NAMED_PLANS[number]
