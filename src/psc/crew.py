@@ -75,7 +75,7 @@ class _Crew:
                 self._gone(process, task)
                 process = None
         if process:
-            process.popen.communicate()  # ends its input
+            process.end()
 
     def _follow(self, process: "_Process", task: Task) -> bool:
         """Pass on what a process says of a task; False if it has died."""
@@ -86,7 +86,7 @@ class _Crew:
         return False
 
     def _gone(self, process: "_Process", task: Task) -> None:
-        code = process.popen.wait()
+        code = process.end()
         if not self._stopped:
             reason = "killed, perhaps for want of memory" if code < 0 else f"ended with code {code}"
             self.events.put((task, {"error": f"the process that worked on it was {reason}"}))
@@ -105,6 +105,7 @@ class _Crew:
                 return process
             if "refused" in event:
                 self.events.put((None, event))
+        process.end()
         if not self._stopped:
             self.events.put((None, {"refused": "a process of psc's own ended before its work"}))
         return None
@@ -143,6 +144,11 @@ class _Process:
         assert self.popen.stdout
         for line in self.popen.stdout:
             yield json.loads(line)
+
+    def end(self) -> int:
+        """Close its input, wait; its exit code."""
+        self.popen.communicate()
+        return self.popen.returncode
 
     def interrupt(self) -> None:
         if self.popen.poll() is None:

@@ -154,11 +154,11 @@ def seal(header: Header, body: bytes) -> bytes:
 def seal_cut(header: Header, body: bytes, size: int) -> bytes:
     """The bytes of a file of at most ``size`` bytes with the beginning of ``body``, marked as cut."""
     header = replace(header, cut=True)
-    for length in range(min(size, len(body)), 0, -1):
+    least = len(seal(header, body[:1]))
+    for length in range(min(size - least + 1, len(body)), 0, -1):  # a longer body has a longer length
         file = seal(header, body[:length])
         if len(file) <= size:
             return file
-    least = len(seal(header, body[:1]))
     raise PscError(
         f"{size} bytes are too few for this file: its header and one byte of its body take {least}"
     )
