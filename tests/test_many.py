@@ -25,6 +25,7 @@ _psc = psc_fixture
 FAST = ["--preset", "paper", "--rounds", 2, "--rows", 3, "--round-steps", 2]
 WORKER = WITH_SMALL_PRIOR.replace("cli.main()", "from psc import worker; worker.main()")
 DYING_WORKER = """
+import os
 from psc import files, worker
 read = files.read_picture
 files.read_picture = lambda name: os.kill(os.getpid(), 9) if "b.jpg" in name else read(name)

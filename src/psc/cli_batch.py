@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class _Shown:
         self._job, self._quiet, self._as_json = job, quiet, as_json
         self._count, self._there = len(tasks), there
         self._done = self._bytes = self._pixels = 0
+        self._start = time.monotonic()
         self._shares: dict[Task, float] = {}
         self._bar = tqdm(
             desc=job.verb,
@@ -108,7 +110,7 @@ class _Shown:
         words = [f"{self._done} of {self._done + len(self.failed) + self._left()} files {self._job.verb}d"]
         if self._bytes:
             words.append(f"{self._bytes} bytes, {8 * self._bytes / self._pixels:.4f} bpp")
-        words.append(tqdm.format_interval(self._bar.format_dict["elapsed"]))
+        words.append(tqdm.format_interval(time.monotonic() - self._start))
         if self._there:
             words.append(f"{self._there} were there already (--force overwrites)")
         if self._left():

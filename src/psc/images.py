@@ -56,10 +56,10 @@ def _to_array(image: Image.Image) -> NDArray[np.uint8]:
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Greys of other depths: 16 bits scaled down; floats and 32 bits are 0 ... 255, as Pillow has them."""
     values = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise PscError("the picture holds numbers that are none (NaN or infinite); expected 0 to 255")
     wide = image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255)
-    return Image.fromarray(
-        (np.nan_to_num(values) / (257 if wide else 1)).round().clip(0, 255).astype(np.uint8)
-    )
+    return Image.fromarray((values / (257 if wide else 1)).round().clip(0, 255).astype(np.uint8))
 
 
 def to_image(x: torch.Tensor) -> Image.Image:

@@ -188,6 +188,7 @@ def info(data: bytes, /) -> dict[str, Any]:
         "cut": header.cut,
         "header_bytes": len(data) - len(body),
         "body_bytes": header.body_length,
+        "nfe": header.plan.nfe(header.rounds),
         "bpp": 8 * size / (header.width * header.height),
         "defect": header.defect(body),
     }
@@ -257,4 +258,10 @@ def _unpack_plan(reader: _Fields) -> Plan:
     for _ in range(reader.byte()):
         repeat, level, rows, steps = (reader.byte() for _ in range(4))
         rounds += [Round(level, rows, steps)] * repeat
-    return Plan(pyramid, tuple(rounds), bool(paper))
+    try:
+        return Plan(pyramid, tuple(rounds), bool(paper))
+    except PscError:  # which quotes the plan, and here it may be endless
+        raise PscError(
+            f"the header's plan of {levels} levels and {len(rounds)} rounds is not a valid one (FORMAT.md, "
+            "section 2); the file is damaged or forged"
+        ) from None
