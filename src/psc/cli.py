@@ -1,5 +1,5 @@
-"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors, evaluate in
-psc.cli_evaluate.
+"""The command ``psc``: encode, decode, info, truncate, verify; many files are in psc.cli_batch, priors in
+psc.cli_priors, evaluate in psc.cli_evaluate.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -7,9 +7,6 @@ to stdout. PyTorch is imported inside the commands, so that help and version com
 
 import dataclasses
 import json
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import psc
-from psc import cli_batch, cli_evaluate, cli_priors, files
+from psc import batch, cli_batch, cli_evaluate, cli_priors, files, worker
+from psc.decoding import Decoding
+from psc.encoding import Encoding
+from psc.encoding import captions as read_captions
 from psc.errors import PscError
 from psc.meter import Meter
 
 if TYPE_CHECKING:
-    from psc.journal import Journal
     from psc.verification import RoundState
 
 app = typer.Typer(
@@ -34,7 +33,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_priors.app, name="priors")
-app.command()(cli_batch.batch)
 app.add_typer(cli_evaluate.app, name="evaluate")
 
 
@@ -58,7 +56,32 @@ class Restore(StrEnum):
     sample = "sample"
 
 
-Picture = Annotated[str, typer.Argument(metavar="IN", help="The picture; - is standard input.")]
+Pictures = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN [OUT]",
+        help="A picture, and its .psc file; - is a standard stream. With --out: any number of pictures, "
+        "folders and patterns.",
+    ),
+]
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IN [OUT]",
+        help="A .psc file, and its picture; - is a standard stream. With --out: any number of .psc files, "
+        "folders and patterns.",
+    ),
+]
+OutFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Write there; what is there already is left as it is (but see --force)."
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="With --out: so many processes, which share the cores."),
+]
 File = Annotated[str, typer.Argument(metavar="IN", help="The .psc file; - is standard input.")]
 Out = Annotated[
     str | None, typer.Argument(metavar="OUT", help="Default: IN with another suffix; - is standard output.")
@@ -84,6 +107,21 @@ Guidance = Annotated[
     typer.Option(min=0, help="Weight of the caption; other than 1 costs twice. Stored in the file."),
 ]
 Class = Annotated[int | None, typer.Option("--class", min=0, help="For a class-conditional model.")]
+Captions = Annotated[
+    str | None, typer.Option(metavar="FILE", help="JSON: {picture's name: caption}, instead of --caption.")
+]
+Samples = Annotated[
+    int | None, typer.Option(min=2, help="Posterior samples per round, instead of the preset's.")
+]
+Rows = Annotated[
+    int | None, typer.Option(min=1, help="Rows per round and window; sets samples to 4/3 of it.")
+]
+Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds, instead of the preset's.")]
+RoundSteps = Annotated[int | None, typer.Option(min=2, help="Evaluations per sample and round.")]
+Simulate = Annotated[
+    Restore | None,
+    typer.Option(help="Also write the restored picture, OUT.png, from the encoder's state: no decoding."),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of the noise; stored in the file.")]
 How = Annotated[
     Restore | None,
@@ -145,17 +183,24 @@ def _common(
 
 @app.command()
 def encode(
-    source: Picture,
-    target: Out = None,
+    names: Pictures,
+    out: OutFolder = None,
+    jobs: Jobs = None,
     quality: Quality = None,
     target_size: TargetSize = None,
     target_bpp: TargetBpp = None,
     target_psnr: TargetPsnr = None,
     preset: PresetName = None,
+    samples: Samples = None,
+    rows: Rows = None,
+    rounds: Rounds = None,
+    round_steps: RoundSteps = None,
     caption: Caption = "",
+    captions: Captions = None,
     guidance: Guidance = 1.0,
     label: Class = None,
     seed: Seed = 0,
+    simulate: Simulate = None,
     model_name: Model = "embedded",
     half: Half = False,
     device: Device = "cpu",
@@ -166,66 +211,31 @@ def encode(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compress a picture to a .psc file."""
+    """Compress a picture to a .psc file; with --out, many pictures."""
     with files.reported(quiet):
-        target = files.choose_output(source, target, ".psc", force=force)
-        kept = files.choose_journal(target, resume=resume)
-        from psc import codec, prior
-
-        image = files.read_picture(source)
-        model = prior.load_prior(model_name, device=device, half=half)
-        if caption and label is not None:
-            raise PscError("--caption and --class exclude each other: a model takes one of them")
-        if caption == "auto":
-            from psc.captioner import describe
-
-            caption = describe(image, device)
-        model = prior.conditioned(model, caption if label is None else str(label), guidance)
-        with _journal(kept, resume, quiet) as journal:
-            with Meter("encode", quiet, verbose) as meter:
-                data = codec.encode(
-                    image,
-                    quality=quality,
-                    target_size=target_size,
-                    target_bpp=target_bpp,
-                    target_psnr=target_psnr,
-                    preset=preset and preset.value,
-                    seed=seed,
-                    prior=model,
-                    strip=strip,
-                    progress=meter,
-                    journal=journal,
-                )
-            files.write(target, data)
-        bpp = 8 * len(data) / (image.width * image.height)
-        figures = _figures(source, target, image.size) | {"bytes": len(data), "bpp": bpp, "caption": caption}
-        figures |= meter.figures()
-        line = "{output}: {bytes} bytes, {bpp:.4f} bpp, {rounds} rounds, {nfe:.0f} NFE, {seconds:.1f} s"
-        _conclude(figures, line, as_json, quiet)
-
-
-@contextmanager
-def _journal(path: Path | None, resume: bool, quiet: bool) -> "Iterator[Journal | None]":
-    """What keeps an encode's draws until its file is written; a line on stderr if that is not reached."""
-    if path is None:
-        yield None
-        return
-    from psc.journal import Journal
-
-    journal = Journal(path, resume=resume)
-    try:
-        yield journal
-    except BaseException:
-        if journal.kept and not quiet:
-            typer.echo(f"psc: {path} holds what was drawn: add --resume to go on from there", err=True)
-        raise
-    journal.remove()
+        job = Encoding(
+            quality, target_size, target_bpp, target_psnr, _value(preset), samples, rows, rounds,
+            round_steps, caption, {}, guidance, label, seed, _value(simulate), strip, resume,
+        )  # fmt: skip
+        model = worker.Model(model_name, device, half)
+        if out is not None:
+            sources = batch.sources(names, job)
+            job = dataclasses.replace(job, captions=read_captions(sources, captions))
+            cli_batch.many(job, sources, out, model, jobs or 1, force, quiet, as_json)
+            return
+        source, target = _in_and_out(names, jobs)
+        target = files.choose_output(source, target, job.suffix, force=force)
+        for output in job.outputs(target)[1:]:
+            files.choose_output(source, output, ".png", force=force)
+        job = dataclasses.replace(job, captions=read_captions([source], captions))
+        _one(job, source, target, model, quiet, verbose, as_json)
 
 
 @app.command()
 def decode(
-    source: File,
-    target: Out = None,
+    names: Files,
+    out: OutFolder = None,
+    jobs: Jobs = None,
     restore: How = None,
     steps: Steps = None,
     variations: Variations = None,
@@ -239,42 +249,56 @@ def decode(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Decompress a .psc file to a picture; OUT's extension chooses the format, stdout gets PNG."""
-    if variations and uncertainty:
-        raise typer.BadParameter("--variations and --uncertainty cannot be combined: run psc twice")
-    with files.reported(quiet):
-        targets = files.choose_outputs(source, target, ".png", variations, force=force)
-        data = files.read(source)
-        header = psc.info(data)
-        picture_format = files.picture_format(targets[0], header["mode"], (header["width"], header["height"]))
-        map_format = _map_format(source, targets[0], uncertainty, force)
-        from psc import chart, codec, prior
+    """Decompress a .psc file to a picture; OUT's extension chooses the format, stdout gets PNG.
 
-        how = (restore or (Restore.sample if variations else Restore.mean)).value
-        options: dict[str, Any] = {"restoration": how, "steps": steps, "allow_partial": allow_partial}
-        with Meter("decode", quiet, verbose) as meter:
-            model = prior.load_prior(model_name, device=device, half=half)
-            options |= {"prior": model, "progress": meter}
-            if variations:
-                pictures = codec.variations(data, variations, **options)
-            else:
-                pictures = iter([codec.decode_details(data, uncertainty=bool(uncertainty), **options)])
-            for name, found in zip(targets, pictures, strict=True):
-                files.write(name, files.encode_picture(found.image, picture_format))
-        if uncertainty and found.deviation is not None:
-            drawn = chart.uncertainty_map(found.deviation)
-            files.write(uncertainty, files.encode_picture(drawn, map_format))
-        if found.note:
-            warnings.warn(f"{found.note}; decoded {found.rounds} of {header['rounds']} rounds", stacklevel=1)
-        figures = _figures(source, targets[0], found.image.size) | meter.figures()
-        figures |= {"rounds": found.rounds, "symbols": found.symbols, "complete": found.complete}
-        figures |= {"note": found.note, "nfe_rounds": found.nfe[0]}
-        figures |= {"nfe_restoration": figures["nfe"] - found.nfe[0], "restoration": how, "outputs": targets}
-        names = f"{{output}} to {{outputs[{len(targets) - 1}]}}" if variations else "{output}"
-        line = (
-            "{width}x{height}, {rounds} rounds, {nfe_rounds:.0f} + {nfe_restoration:.0f} NFE, {seconds:.1f} s"
-        )
-        _conclude(figures, f"{names}: {line}", as_json, quiet)
+    With --out, many files, to PNG.
+    """
+    if uncertainty and (variations or out):
+        other = "--variations" if variations else "--out"
+        raise typer.BadParameter(f"{other} and --uncertainty cannot be combined: run psc twice")
+    with files.reported(quiet):
+        job = Decoding(_value(restore), steps, variations, uncertainty, allow_partial)
+        model = worker.Model(model_name, device, half)
+        if out is not None:
+            sources = batch.sources(names, job)
+            cli_batch.many(job, sources, out, model, jobs or 1, force, quiet, as_json)
+            return
+        source, target = _in_and_out(names, jobs)
+        files.choose_outputs(source, target, job.suffix, variations, force=force)
+        target = files.choose_output(source, target, job.suffix, force=force or bool(variations))
+        if uncertainty and uncertainty != files.STDIO:
+            files.choose_output(source, uncertainty, ".png", force=force)
+        _one(job, source, target, model, quiet, verbose, as_json)
+
+
+def _value(choice: StrEnum | None) -> Any:
+    return choice and choice.value
+
+
+def _in_and_out(names: list[str], jobs: int | None) -> tuple[str, str | None]:
+    if len(names) > 2:
+        raise PscError(f"{len(names)} names came, expected IN and OUT; for many files, add --out DIR")
+    if jobs is not None:
+        raise PscError("--jobs is for many files: add --out DIR")
+    if names[0] != files.STDIO and Path(names[0]).is_dir():
+        raise PscError(f"{names[0]} is a folder; for many files, add --out DIR")
+    return names[0], names[1] if len(names) == 2 else None
+
+
+def _one(
+    job: batch.Job,
+    source: str,
+    target: str,
+    model: worker.Model,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    figures = job(source, target, model.loader(), lambda: Meter(job.verb, quiet, verbose), quiet)
+    if as_json:
+        typer.echo(json.dumps(figures), err=target == files.STDIO)
+    elif not quiet:
+        typer.echo(job.line.format(**figures), err=True)
 
 
 @app.command()
@@ -364,28 +388,3 @@ def _word(value: object) -> str:
     if isinstance(value, dict):
         value = ", ".join(f"{name} {count} bytes" for name, count in value.items())
     return "none" if value in (None, "") else str(value)
-
-
-def _map_format(source: str, picture: str, target: str | None, force: bool) -> str:
-    """Pillow's format for the uncertainty map, if one is wanted; PscError if it cannot be made."""
-    if target is None:
-        return ""
-    if target == files.STDIO or Path(target).resolve() == Path(picture).resolve():
-        raise PscError("the uncertainty map needs a file of its own: name one")
-    files.choose_output(source, target, ".png", force=force)
-    from psc import chart
-
-    chart.require()
-    return files.picture_format(target, "RGB", (64, 64))
-
-
-def _figures(source: str, target: str, size: tuple[int, int]) -> dict[str, Any]:
-    return {"input": source, "output": target, "width": size[0], "height": size[1]}
-
-
-def _conclude(figures: dict[str, Any], line: str, as_json: bool, quiet: bool) -> None:
-    """The figures as JSON if asked for, else as a line unless quiet."""
-    if as_json:
-        typer.echo(json.dumps(figures), err=figures["output"] == "-")
-    elif not quiet:
-        typer.echo(line.format(**figures), err=True)

@@ -1,97 +1,125 @@
-"""The command ``psc batch``."""
+"""Many files on the command line: progress, a line per file, a summary, and what failed."""
 
 import json
+import sys
+import time
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
 
 import typer
+from tqdm import tqdm
 
-from psc import files
+from psc import batch, crew
+from psc.batch import Job, Task
 from psc.errors import PscError
+from psc.worker import Event, Model, attempt
 
 
-def batch(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of pictures.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder; made if it is not there.")],
-    quality: Annotated[float, typer.Option("--quality", "-q", min=0, max=100)] = 50,
-    preset: Annotated[str | None, typer.Option(help="See psc encode.")] = None,
-    samples: Annotated[int | None, typer.Option(min=2, help="Posterior samples per round.")] = None,
-    rows: Annotated[
-        int | None, typer.Option(min=1, help="Rows per round and window; sets samples to 4/3 of it.")
-    ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds, instead of the preset's.")] = None,
-    round_steps: Annotated[int | None, typer.Option(min=2, help="Evaluations per sample and round.")] = None,
-    captions: Annotated[
-        str, typer.Option(metavar="auto|FILE", help="By BLIP-2, or JSON: {picture's name: caption}.")
-    ] = "",
-    guidance: Annotated[float, typer.Option(min=0, help="Weight of the captions.")] = 1.0,
-    restore: Annotated[str | None, typer.Option(help="mean, sample, ... as in psc decode.")] = None,
-    steps: Annotated[int | None, typer.Option(min=2, help="Evaluations per sample restored.")] = None,
-    variations: Annotated[int | None, typer.Option(min=1, help="So many pictures of each file.")] = None,
-    simulate: Annotated[
-        bool, typer.Option("--simulate", help="Restore from the encoder's state instead of decoding.")
-    ] = False,
-    start: Annotated[int | None, typer.Option(min=0, help="Number of the first picture, from 0.")] = None,
-    end: Annotated[int | None, typer.Option(min=0, help="Number after the last picture.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
-    model_name: Annotated[str, typer.Option("--prior", metavar="NAME|PATH")] = "embedded",
-    half: Annotated[bool, typer.Option("--half", help="Evaluate a float model in float16.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Write into a folder that is not empty.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing on stderr except errors.")] = False,
+def many(
+    job: Job, sources: list[str], out: Path, model: Model, count: int, force: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Compress and restore every picture of a folder: OUT/NAME.psc, NAME.png and results.jsonl.
-
-    The published evaluation command under other names: --samples, --rows and --rounds are its num-samples,
-    rank and iters.
-    """
-    with files.reported(quiet):
-        from psc import batch as work
-        from psc import codec, prior
-        from psc.plan import settings
-        from psc.restore import check
-
-        paths = work.pictures(folder)[start:end]
-        if not paths:
-            raise PscError(f"no picture is between --start {start} and --end {end} in {folder}")
-        _prepare(out, force)
-        texts = work.captions(paths, captions, device)
-        model = prior.load_prior(model_name, device=device, half=half)
-        chosen = settings(quality, codec.preset_for(model, preset), seed)
-        chosen = work.adjusted(chosen, samples=samples, rows=rows, steps=round_steps, rounds=rounds)
-        how: Any = restore or ("sample" if variations else "mean")
-        check(how, steps, model, several=bool(variations))
-        job = work.Job(chosen, how, steps, variations, simulate, guidance)
-        results = [_one(path, out, job, model, texts[path.name], quiet) for path in paths]
-        means = {name: sum(r[name] for r in results) / len(results) for name in ("bpp", "psnr", "seconds")}
-        typer.echo(
-            "{} pictures: {bpp:.4f} bpp, {psnr:.2f} dB, {seconds:.1f} s each".format(len(results), **means)
-        )
+    """Do all of them, whatever fails; then exit with 1 if anything has."""
+    _prepare(out)
+    tasks, there = batch.plan(sources, out, job, force=force)
+    shown = _Shown(job, tasks, len(there), quiet, as_json)
+    try:
+        if count == 1 or len(tasks) < 2:
+            _one_by_one(job, tasks, model, shown, quiet)
+        else:
+            crew.run(job, tasks, model, count, shown, quiet)
+    finally:
+        shown.conclude()
+    if shown.failed:
+        raise typer.Exit(1)
 
 
-def _prepare(out: Path, force: bool) -> None:
+def _one_by_one(job: Job, tasks: list[Task], model: Model, shown: "_Shown", quiet: bool) -> None:
+    load = model.loader()
+    if tasks:
+        job.check(load)
+    for task in tasks:
+        attempt(job, task.source, task.target, load, partial(shown, task), quiet)
+
+
+def _prepare(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not force:
-            raise PscError(f"the folder {out} is not empty; -f (--force) writes into it all the same")
     except OSError as error:
         raise PscError(f"cannot write to {out}: {error.strerror or error}") from error
 
 
-def _one(path: Path, out: Path, job: Any, model: Any, caption: str, quiet: bool) -> dict[str, Any]:
-    from psc import batch as work
+class _Shown:
+    """What is seen of the work; ``failed``: what could not be done, and why."""
 
-    try:
-        found = work.run(path, out, job, model, caption)
-    except PscError as error:
-        raise PscError(f"{path}: {error}") from error
-    with (out / work.RESULTS).open("a") as file:
-        file.write(json.dumps(found) + "\n")
-    if not quiet:
-        typer.echo(
-            "{picture}: {bytes} bytes, {bpp:.4f} bpp, {psnr:.2f} dB, {seconds:.1f} s".format(**found),
-            err=True,
+    def __init__(self, job: Job, tasks: list[Task], there: int, quiet: bool, as_json: bool) -> None:
+        self.failed: list[str] = []
+        self._job, self._quiet, self._as_json = job, quiet, as_json
+        self._count, self._there = len(tasks), there
+        self._done = self._bytes = self._pixels = 0
+        self._start = time.monotonic()
+        self._shares: dict[Task, float] = {}
+        self._bar = tqdm(
+            desc=job.verb,
+            total=max(sum(task.pixels for task in tasks), 1),
+            disable=True if quiet else None,
+            leave=False,
+            smoothing=0,
+            bar_format="{desc} |{bar}| {elapsed}, about {remaining} left",
         )
-    return found
+        self._advance(0)
+
+    def __call__(self, task: Task, event: Event) -> None:
+        """Something happened to a task."""
+        if "warning" in event:
+            self._say(f"psc: warning: {task.source}: {event['warning']}")
+        self._progress(task, event.get("share", 1.0 if event.keys() & {"figures", "error"} else 0.0))
+        if "figures" in event:
+            self._conclude_one(event["figures"])
+        elif "error" in event:
+            self.failed.append(f"{task.source}: {event['error']}")
+            if self._as_json:
+                typer.echo(json.dumps({"input": task.source, "error": event["error"]}))
+        self._advance(0)
+
+    def _conclude_one(self, figures: Event) -> None:
+        self._done += 1
+        self._bytes += figures.get("bytes", 0)
+        self._pixels += figures["width"] * figures["height"]
+        if self._as_json:
+            typer.echo(json.dumps(figures))
+        else:
+            self._say(self._job.line.format(**figures))
+
+    def _progress(self, task: Task, share: float) -> None:
+        before = self._shares.get(task, 0.0)
+        self._shares[task] = max(share, before)
+        self._advance(task.pixels * (self._shares[task] - before))
+
+    def _advance(self, pixels: float) -> None:
+        finished = self._done + len(self.failed)
+        self._bar.set_description_str(f"{self._job.verb}: {finished} of {self._count} files", refresh=False)
+        self._bar.update(pixels)
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            tqdm.write(line, file=sys.stderr)
+
+    def conclude(self) -> None:
+        """The summary, and what failed."""
+        self._bar.close()
+        words = [f"{self._done} of {self._done + len(self.failed) + self._left()} files {self._job.verb}d"]
+        if self._bytes:
+            words.append(f"{self._bytes} bytes, {8 * self._bytes / self._pixels:.4f} bpp")
+        words.append(tqdm.format_interval(time.monotonic() - self._start))
+        if self._there:
+            words.append(f"{self._there} were there already (--force overwrites)")
+        if self._left():
+            words.append(f"{self._left()} not begun or not done: the same command goes on with them")
+        if self.failed:
+            words.append(f"{len(self.failed)} failed")
+        self._say("; ".join(words))
+        for failure in self.failed:
+            typer.echo(f"psc: error: {failure}", err=True)
+
+    def _left(self) -> int:
+        return self._count - self._done - len(self.failed)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import typer
 from PIL import Image
@@ -57,9 +57,13 @@ def choose_outputs(
     target = choose_output(source, target, suffix, force=True)
     if target == STDIO:
         raise PscError("several pictures do not fit into standard output: name an output file")
+    return [choose_output(source, name, suffix, force=force) for name in numbered(target, count)]
+
+
+def numbered(target: str, count: int) -> list[str]:
+    """OUT-1.png, OUT-2.png, ... for OUT.png."""
     path, digits = Path(target), len(str(count))
-    names = [str(path.with_stem(f"{path.stem}-{number:0{digits}}")) for number in range(1, count + 1)]
-    return [choose_output(source, name, suffix, force=force) for name in names]
+    return [str(path.with_stem(f"{path.stem}-{number:0{digits}}")) for number in range(1, count + 1)]
 
 
 def choose_journal(target: str, *, resume: bool) -> Path | None:
@@ -219,24 +223,26 @@ def reported(quiet: bool = False) -> Iterator[None]:
         except BrokenPipeError:
             _release_stdout()
             raise typer.Exit(1) from None
-        except (PscError, OSError, MemoryError) as error:
-            _fail(error)
-        except RuntimeError as error:
-            if "out of memory" not in str(error) and "allocate memory" not in str(error):
-                raise
-            _fail(MemoryError())
+        except (PscError, OSError, MemoryError, RuntimeError) as error:
+            typer.echo(f"psc: error: {sentence(error)}", err=True)
+            _release_stdout()
+            raise typer.Exit(1) from None
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     typer.echo(f"psc: warning: {' '.join(str(message).split())}", err=True)
 
 
-def _fail(error: Exception) -> NoReturn:
-    out_of_memory = "not enough memory; scale the picture down or cut it into parts"
-    sentence = out_of_memory if isinstance(error, MemoryError) else " ".join(str(error).split())
-    typer.echo(f"psc: error: {sentence}", err=True)
-    _release_stdout()
-    raise typer.Exit(1) from None
+def sentence(error: Exception) -> str:
+    """What is said of a foreseeable error; any other is raised again."""
+    said = " ".join(str(error).split())
+    if isinstance(error, RuntimeError) and ("out of memory" in said or "allocate memory" in said):
+        error = MemoryError()
+    if isinstance(error, MemoryError):
+        return "not enough memory; scale the picture down or cut it into parts"
+    if not isinstance(error, PscError | OSError):
+        raise error
+    return said
 
 
 def _release_stdout() -> None:

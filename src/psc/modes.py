@@ -85,7 +85,9 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Greys of other depths: 16 bits scaled down; floats and 32 bits are 0 ... 255, as Pillow has them."""
     values: NDArray[Any] = np.asarray(image)
     wide = image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255)
-    scaled = np.nan_to_num(values) / (257 if wide else 1)
+    if not np.isfinite(values).all():
+        raise PscError("the picture holds numbers that are none (NaN or infinite); expected 0 to 255")
+    scaled = values / (257 if wide else 1)
     grey = Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         clear = values == image.info["transparency"]

@@ -1,5 +1,6 @@
 """The two sides of a session: an encoder's, from a picture and settings; a decoder's, from a file."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -171,6 +172,14 @@ def open_session(
     )
 
 
+def _memory() -> int:
+    """Bytes of memory that this machine has, as far as it tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows
+        return MAX_STATE_BYTES
+
+
 def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int) -> None:
     """Refuse what would not fit into memory, before anything is allocated."""
     if plan.levels[0].window == 0 and height * width > WHOLE_WINDOW_PIXELS:
@@ -181,8 +190,9 @@ def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int)
         )
     rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[:rounds])
     needed = 4 * channels * height * width * (plan.levels[0].samples + rows)
-    if needed > MAX_STATE_BYTES:
+    limit = min(MAX_STATE_BYTES, _memory())
+    if needed > limit:
         raise PscError(
             f"{width}x{height} pixels (padded) need about {needed / 2**30:.0f} GiB for this plan; the limit "
-            f"is {MAX_STATE_BYTES / 2**30:.0f} GiB: scale the picture down or cut it into parts"
+            f"here is {limit / 2**30:.0f} GiB: scale the picture down or cut it into parts"
         )

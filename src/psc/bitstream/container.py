@@ -198,11 +198,11 @@ def seal(header: Header, body: bytes) -> bytes:
 def seal_cut(header: Header, body: bytes, size: int) -> bytes:
     """The bytes of a file of at most ``size`` bytes with the beginning of ``body``, marked as cut."""
     header = replace(header, cut=True)
-    for length in range(min(size, len(body)), 0, -1):
+    least = len(seal(header, body[:1]))
+    for length in range(min(size - least + 1, len(body)), 0, -1):  # a longer body has a longer length
         file = seal(header, body[:length])
         if len(file) <= size:
             return file
-    least = len(seal(header, body[:1]))
     raise PscError(
         f"{size} bytes are too few for this file: its header and one byte of its body take {least}"
     )
@@ -233,6 +233,7 @@ def info(data: bytes, /) -> dict[str, Any]:
         "cut": header.cut,
         "header_bytes": len(data) - len(body),
         "body_bytes": header.body_length,
+        "nfe": header.plan.nfe(header.rounds),
         "bpp": 8 * size / (header.width * header.height),
         "defect": header.defect(body),
     }
@@ -266,4 +267,10 @@ def _unpack_plan(reader: Fields) -> Plan:
     for _ in range(reader.byte()):
         repeat, level, rows, steps = (reader.byte() for _ in range(4))
         rounds += [Round(level, rows, steps)] * repeat
-    return Plan(pyramid, tuple(rounds), bool(paper))
+    try:
+        return Plan(pyramid, tuple(rounds), bool(paper))
+    except PscError:  # which quotes the plan, and here it may be endless
+        raise PscError(
+            f"the header's plan of {levels} levels and {len(rounds)} rounds is not a valid one (FORMAT.md, "
+            "section 2); the file is damaged or forged"
+        ) from None

@@ -4,6 +4,8 @@ Between rounds a table learns from the symbols that both sides have seen; within
 so that a round's symbols are coded as arrays.
 """
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,10 @@ class Table:
     def __init__(self, prior: list[int], confidence: int) -> None:
         self._prior = [confidence * weight for weight in prior]
         self._counts = [0] * len(prior)
+
+    def __deepcopy__(self, _: object) -> "Table":
+        """Lists are replaced, never changed: copies may share them."""
+        return copy.copy(self)
 
     def learn(self, symbols: Symbols) -> None:
         """Count the symbols of a round that is over."""
