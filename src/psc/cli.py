@@ -1,5 +1,5 @@
-"""The command ``psc``: encode, decode, info, truncate, verify; priors is in psc.cli_priors, evaluate in
-psc.cli_evaluate.
+"""The command ``psc``: encode, decode, info, truncate, verify; the others are in psc.cli_priors,
+psc.cli_batch, psc.cli_evaluate and psc.cli_view.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import psc
-from psc import cli_batch, cli_evaluate, cli_priors, files
+from psc import cli_batch, cli_evaluate, cli_priors, cli_view, files
 from psc.errors import PscError
 from psc.meter import Meter
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_priors.app, name="priors")
 app.command()(cli_batch.batch)
+app.command()(cli_view.view)
 app.add_typer(cli_evaluate.app, name="evaluate")
 
 

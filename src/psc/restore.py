@@ -90,9 +90,13 @@ def mean_and_deviation(
 
 def _samples(session: Session, steps: int | None, number: int = 0, count: int | None = None) -> torch.Tensor:
     """Posterior samples at full size, from the session's particles."""
-    if steps is None:
-        steps = CARRIED_STEPS if session.carries(0) else session.plan.fresh_steps
+    steps = usual_steps(session) if steps is None else steps
     return session.sample(0, steps, number=number, count=count, lowest=CARRIED_LOWEST)
+
+
+def usual_steps(session: Session) -> int:
+    """Network evaluations for each sample of ``mean`` and ``sample``, if nothing else is asked for."""
+    return CARRIED_STEPS if session.carries(0) else session.plan.fresh_steps
 
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:

@@ -9,7 +9,7 @@ that reads.
 import math
 import zlib
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import partial
 
@@ -156,6 +156,17 @@ class Session:
         self.rounds, self._digest, self.symbols = before.rounds, before.digest, before.symbols
         self.pyramid.levels[self._level] = before.known.part(slice(None))  # which may be needed again
         self.rounds += self._measure(self.plan.rounds[self.rounds], before.proposal)
+
+    def snapshot(self) -> "Session":
+        """A session that stands where this one does, to draw from after this one has gone on.
+
+        It shares memory with this one, which replaces its arrays and does not change them; it can go through
+        no rounds.
+        """
+        still = copy(self)
+        still.pyramid, still._before = copy(self.pyramid), None
+        still.pyramid.levels = [windows.part(slice(None)) for windows in self.pyramid.levels]
+        return still
 
     def error(self) -> float:
         """The sum of squared errors of the particles' mean at the level they have, on the encoder's side."""
