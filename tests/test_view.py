@@ -23,6 +23,7 @@ import psc
 from psc import PscError, cli, prior
 from psc.prior import HaarGaussian
 from psc.view import tints
+from psc.view.comparison import Comparison
 from psc.view.server import Server
 from psc.view.worker import Worker
 from tests.browser import PROGRAM, Browser
@@ -168,6 +169,19 @@ def test_other_codecs_are_as_small_or_say_that_they_cannot(client: Client, origi
     assert last["fits"] == (last["size"] <= sizes[-1])
     assert same(client.picture("other/jpeg/1.png"), Image.open(smallest).convert("RGB"))
     assert same(client.picture("original.png"), original)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_every_codec_takes_grey_and_colours_without_their_profile(original: Image.Image, mode: str) -> None:
+    picture = original.convert(mode)
+    comparison = Comparison(picture)
+    profiled = picture.copy()
+    profiled.info["icc_profile"] = bytes(5000)
+    for name in comparison.codecs:
+        found = comparison.at(name, 10)
+        assert not found.fits
+        assert found.size == Comparison(profiled).at(name, 10).size < 5000
+        assert (Image.open(io.BytesIO(found.png)).mode, found.psnr > 5) == (mode, True)
 
 
 def test_a_scale_is_dark_at_zero_and_bright_at_its_top() -> None:

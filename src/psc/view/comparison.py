@@ -30,7 +30,8 @@ class Comparison:
     """Other codecs' files of one picture, ``original`` as a PNG. What was made once is kept."""
 
     def __init__(self, original: Image.Image) -> None:
-        self._original, self.original = original, to_png(original)
+        self._original, self.original = original.copy(), to_png(original)
+        self._original.info.clear()  # some codecs would store a colour profile, which PSC's file has not
         known = codecs()
         self.codecs = {name: self._remembering(known[name]) for name in NAMES if not known[name].missing}
         self._locks = {name: threading.Lock() for name in self.codecs}
