@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 import psc
-from psc import cli, codec, prior, truncation, verification
+from psc import cli, codec, plan, prior, truncation, verification
 from psc.evaluate import ours, run
 from psc.images import psnr
+from psc.plan import FULL_BASIS, Level, Plan, Round
 from psc.view.server import Server
 from tests.test_evaluate import small_file
 
@@ -28,7 +29,12 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 STAND_IN = prior.HaarGaussian(low=1.5, detail=(0.05, 0.1, 0.25, 0.5))
 SAMPLE = ROOT / "examples/chelsea.png"
-SIZE = (128, 96)
+SIZE = (160, 128)
+QUICK = Plan(
+    levels=(Level(1, 16, 3), Level(4, 8, 3), Level(16, 4, 3)),
+    rounds=tuple(Round(level, rows, 2) for level in (2, 1, 0) for rows in (2, FULL_BASIS)),
+)
+"""In the default plan's place: its levels, with few samples, rounds and steps."""
 
 
 class Block(NamedTuple):
@@ -83,11 +89,12 @@ def small_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fal
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what a reader is supposed to have: a photograph, and folders of some."""
     photo = Image.open(SAMPLE).convert("RGB").resize(SIZE)
-    for name in ("photo.jpg", "photo.png", "picture.png", "DIR/a.png", "photos/b.png"):
+    for name in ("photo.jpg", "picture.png", "DIR/a.png", "photos/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photo.save(tmp_path / name)
     for module in (prior, codec, truncation, verification):
         monkeypatch.setattr(module, "load_prior", small_prior)
+    monkeypatch.setattr(plan, "DEFAULT", QUICK)
     monkeypatch.setattr(run, "model", lambda *_: STAND_IN)
     monkeypatch.setattr(ours, "encode", small_file)
     monkeypatch.setattr(run.metrics, "measure", lambda a, b: {"psnr": psnr(a, b)})
