@@ -45,7 +45,7 @@ def signature(name: str, thing: Any, is_property: bool = False) -> str:
     if not inspect.isclass(thing):
         items = [p for p in found.parameters.values() if p.name != "self"]
         found = found.replace(parameters=items)
-    text = re.sub(r"(?<!= )'([^']+)'", r"\1", str(found))  # annotations in quotes
+    text = re.sub(r"(?<=[:>] )'([^']+)'", r"\1", str(found))  # annotations in quotes
     if inspect.isclass(thing):
         text = text.removesuffix(" -> None")
     text = re.sub(r"<function (\w+) at \w+>", r"\1", text)
@@ -111,7 +111,7 @@ def one(name: str, command: Any) -> list[str]:
     """A command's heading, usage, help and options; then those of its own commands."""
     context = typer.Context(command, info_name=name)
     rows = [parameter.get_help_record(context) for parameter in command.params]
-    table = [f"| `{left.replace('|', '&#124;')}` | {escaped(right)} |" for left, right in filter(None, rows)]
+    table = [f"| `{left}` | {escaped(right)} |" for left, right in filter(None, rows)]
     parts = [f"## {name}", f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```"]
     parts.append(escaped(command.help or ""))
     if table:
@@ -123,4 +123,4 @@ def one(name: str, command: Any) -> list[str]:
 
 def escaped(text: str) -> str:
     """Plain text in Markdown."""
-    return re.sub(r"([*_<>|\[\]])", r"\\\1", text)
+    return re.sub(r"([*_|\[\]])", r"\\\1", text).replace("<", "&lt;")
