@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # PyTorch's CPU build; set TORCH=torch for whatever the index offers (on Linux that brings CUDA along).
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint check clean
+.PHONY: demo test lint docs check clean
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,10 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+docs: $(VENV)/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+check: lint docs test
 
 clean:
 	rm -rf $(VENV) build demo

@@ -1,5 +1,5 @@
-"""The command ``psc``: encode, decode, info, truncate, verify; many files are in psc.cli_batch, priors in
-psc.cli_priors, evaluate in psc.cli_evaluate.
+"""The command ``psc``: encode, decode, info, truncate, verify; many files are in psc.cli_batch, the others in
+psc.cli_priors, psc.cli_evaluate and psc.cli_view.
 
 Exit codes: 0 done; 1 failed, and one line on stderr says why; 2 wrong usage; 130 interrupted. Only results go
 to stdout. PyTorch is imported inside the commands, so that help and version come at once.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import psc
-from psc import batch, cli_batch, cli_evaluate, cli_priors, files, worker
+from psc import batch, cli_batch, cli_evaluate, cli_priors, cli_view, files, worker
 from psc.decoding import Decoding
 from psc.encoding import Encoding
 from psc.encoding import captions as read_captions
@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_priors.app, name="priors")
+app.command()(cli_view.view)
 app.add_typer(cli_evaluate.app, name="evaluate")
 
 

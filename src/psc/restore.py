@@ -92,9 +92,13 @@ def samples(
     session: Session, steps: int | None = None, number: int = 0, count: int | None = None
 ) -> torch.Tensor:
     """Posterior samples (count, C, H, W) from the session's particles: those that ``mean`` averages."""
-    if steps is None:
-        steps = CARRIED_STEPS if session.carries(0) else session.plan.fresh_steps
+    steps = usual_steps(session) if steps is None else steps
     return session.sample(0, steps, number=number, count=count, lowest=CARRIED_LOWEST)
+
+
+def usual_steps(session: Session) -> int:
+    """Network evaluations for each sample of ``mean`` and ``sample``, if nothing else is asked for."""
+    return CARRIED_STEPS if session.carries(0) else session.plan.fresh_steps
 
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:

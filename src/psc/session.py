@@ -9,7 +9,7 @@ that reads.
 import math
 import zlib
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import partial
 
@@ -170,6 +170,17 @@ class Session:
         item = self.plan.rounds[self.rounds]
         self.pyramid.levels[item.level] = before.known.part(slice(None))  # which may be needed again
         self.rounds += self._measure(item, before.proposal)
+
+    def snapshot(self) -> "Session":
+        """A session that stands where this one does, to draw from after this one has gone on.
+
+        It shares memory with this one, which replaces its arrays and does not change them; it can go through
+        no rounds.
+        """
+        still = copy(self)
+        still.pyramid, still._before, still._cells = copy(self.pyramid), None, dict(self._cells)
+        still.pyramid.levels = [windows.part(slice(None)) for windows in self.pyramid.levels]
+        return still
 
     def errors(self) -> list[float]:
         """Squared errors of the particles' mean, for an encoder: of its level, then of coarser ones."""

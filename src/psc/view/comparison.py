@@ -1,0 +1,54 @@
+"""Other codecs' pictures at the size of a file: Pillow's codecs, at the settings of ``psc evaluate``."""
+
+import threading
+from dataclasses import dataclass, replace
+from functools import cache
+
+from PIL import Image
+
+from psc.evaluate.codecs import Codec, codecs, nearest_below
+from psc.images import psnr
+from psc.view.decoding import to_png
+
+NAMES = ("jpeg", "jpeg2000", "webp", "avif")
+
+
+@dataclass(frozen=True)
+class Other:
+    """The largest file that does not exceed a size: its own size, and its picture as a PNG, with PSNR in dB.
+
+    fits: False if the codec's smallest file does exceed it; then that one is shown.
+    """
+
+    size: int
+    psnr: float
+    fits: bool
+    png: bytes
+
+
+class Comparison:
+    """Other codecs' files of one picture, ``original`` as a PNG. What was made once is kept."""
+
+    def __init__(self, original: Image.Image) -> None:
+        self._original, self.original = original.copy(), to_png(original)
+        self._original.info.clear()  # some codecs would store a colour profile, which PSC's file has not
+        known = codecs()
+        self.codecs = {name: self._remembering(known[name]) for name in NAMES if not known[name].missing}
+        self._locks = {name: threading.Lock() for name in self.codecs}
+        self._decoded = cache(self._decode)
+
+    def _remembering(self, codec: Codec) -> Codec:
+        encode = cache(lambda level: codec.encode(self._original, level))
+        return replace(codec, encode=lambda _, level: encode(level))
+
+    def at(self, name: str, size: int) -> Other:
+        """A codec's picture at a size in bytes; takes seconds the first time."""
+        with self._locks[name]:
+            codec = self.codecs[name]
+            data = nearest_below(codec, self._original, size).data
+            distance, png = self._decoded(name, data)
+            return Other(len(data), distance, len(data) <= size, png)
+
+    def _decode(self, name: str, data: bytes) -> tuple[float, bytes]:
+        image = self.codecs[name].decode(data).convert(self._original.mode)
+        return psnr(image, self._original), to_png(image)

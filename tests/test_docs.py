@@ -1,0 +1,156 @@
+"""Every example in README.md and docs/ runs: with a prior that takes milliseconds, on a small photograph.
+
+An example is a block of code with a line that starts with ``psc``, or fenced as python. A page's examples run
+one after another in one folder, and share their names, as a reader would try them.
+A block that cannot run here says why in a comment before it: ``<!-- not run: reason -->``.
+"""
+
+import re
+import shlex
+import sys
+import tomllib
+import webbrowser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from PIL import Image
+
+import psc
+from psc import cli, codec, plan, prior, truncation, verification
+from psc.evaluate import ours, run
+from psc.images import psnr
+from psc.plan import FULL_BASIS, Level, Plan, Round
+from psc.view.server import Server
+from tests.test_evaluate import small_file
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+STAND_IN = prior.HaarGaussian(low=1.5, detail=(0.05, 0.1, 0.25, 0.5))
+SAMPLE = ROOT / "examples/chelsea.png"
+SIZE = (160, 128)
+EXTRAS = {"evaluate": ("matplotlib", "scipy"), "--uncertainty": ("matplotlib",)}
+"""Packages that what has these words needs; CI has them all."""
+QUICK = Plan(
+    levels=(Level(1, 16, 3), Level(4, 8, 3), Level(16, 4, 3)),
+    rounds=tuple(Round(level, rows, 2) for level in (2, 1, 0) for rows in (2, FULL_BASIS)),
+)
+"""In the default plan's place: its levels, with few samples, rounds and steps."""
+
+
+class Block(NamedTuple):
+    """language: of a fenced block, else empty. skip: why it is not run, or empty."""
+
+    line: int
+    language: str
+    text: str
+    skip: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """All fenced and indented blocks of code of a page."""
+    found, lines, skip, i = [], page.read_text().split("\n"), "", 0
+    while i < len(lines):
+        start, line = i, lines[i]
+        if fence := re.match(r"```(\w*)$", line):
+            i = lines.index("```", i + 1)
+            found.append(Block(start + 1, fence[1], "\n".join(lines[start + 1 : i]), skip))
+        elif line.startswith("    ") and not lines[max(0, i - 1)].strip():
+            while i + 1 < len(lines) and (lines[i + 1].startswith("    ") or not lines[i + 1]):
+                i += 1
+            text = "\n".join(part.removeprefix("    ") for part in lines[start : i + 1])
+            found.append(Block(start + 1, "", text.rstrip(), skip))
+        if line.strip():
+            said = re.match(r"<!-- not run: (.+) -->$", line)
+            skip = said[1] if said else ""
+        i += 1
+    return found
+
+
+def commands(block: Block) -> list[list[str]]:
+    """A block's lines in words, without comments; none if it is not for a shell."""
+    if block.language not in ("", "console", "sh") or not re.search(r"^(psc|pip|make) ", block.text, re.M):
+        return []
+    words = (shlex.split(line, comments=True) for line in block.text.replace("\\\n", " ").split("\n"))
+    return [line for line in words if line]
+
+
+def examples(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.language == "python" or commands(block)]
+
+
+WITH_EXAMPLES = [page for page in PAGES if any(not block.skip for block in examples(page))]
+
+
+def small_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> prior.Prior:
+    return STAND_IN
+
+
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what a reader is supposed to have: a photograph, and folders of some."""
+    photo = Image.open(SAMPLE).convert("RGB").resize(SIZE)
+    for name in ("photo.jpg", "DIR/a.png", "photos/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        photo.save(tmp_path / name)
+    for module in (prior, codec, truncation, verification):
+        monkeypatch.setattr(module, "load_prior", small_prior)
+    monkeypatch.setattr(plan, "DEFAULT", QUICK)
+    monkeypatch.setattr(run, "model", lambda *_: STAND_IN)
+    few = {name: codec for name, codec in run.known().items() if name in ("jpeg", "jpeg2000")}
+    monkeypatch.setattr(run, "known", lambda: few)
+    monkeypatch.setattr(ours, "encode", small_file)
+    monkeypatch.setattr(run.metrics, "measure", lambda a, b: {"psnr": psnr(a, b)})
+    monkeypatch.setattr(webbrowser, "open", lambda url: True)
+    monkeypatch.setattr(Server, "serve_forever", interrupted)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def interrupted(self: Server, poll_interval: float = 0.5) -> None:
+    """In serve_forever's place: the reader presses Ctrl-C at once."""
+    raise KeyboardInterrupt
+
+
+def shell(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of a console: psc is called; what sets things up must name what there is."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    if words[0] == "psc":
+        if any(word in words and not all(map(find_spec, needed)) for word, needed in EXTRAS.items()):
+            return
+        monkeypatch.setattr(sys, "argv", words)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code, words
+    elif words[:2] == ["pip", "install"]:
+        wanted = re.fullmatch(rf"\.|{project['name']}\[([\w,]+)\]", words[2])
+        assert wanted, words
+        assert set((wanted[1] or "docs").split(",")) <= set(project["optional-dependencies"]), words
+    else:
+        assert words[0] == "make", f"a command that the tests do not know: {words}"
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M), words
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pictures left open
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_examples_run(page: Path, reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {"psc": psc, "image": Image.open("photo.jpg").convert("RGB")}
+    for block in examples(page):
+        if block.skip:
+            continue
+        if block.language == "python":
+            exec(compile("\n" * block.line + block.text, str(page), "exec"), names)
+        for words in commands(block):
+            shell(words, monkeypatch)
+
+
+def test_there_are_examples_and_few_are_not_run() -> None:
+    """Also that blocks are found at all: fenced, indented, and with a reason."""
+    every = [block for page in PAGES for block in examples(page)]
+    names = {page.name for page in WITH_EXAMPLES}
+    assert {"README.md", "getting-started.md", "view.md", "evaluate.md", "priors.md"} <= names
+    skipped = [block for block in every if block.skip]
+    assert len(skipped) < len(every) / 2
+    assert all(len(block.skip) > 10 for block in skipped)
