@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -84,7 +85,7 @@ def test_the_rest_is_done_and_failures_are_listed_at_the_end(
     psc: Psc, folder: Path, workers: None, jobs: int
 ) -> None:
     Path("in/b.jpg").write_bytes(Path("in/b.jpg").read_bytes()[:200])
-    picture = Image.fromarray(texture(9, 9)).convert("RGBA")
+    picture = Image.fromarray(texture(9, 9, 1).astype(np.uint16) * 257)
     picture.save("in/d.png")
     result = psc("encode", "in", "none.png", "--out", "out", "-j", jobs, *FAST)
     assert (result.code, result.out) == (1, b"")
@@ -96,7 +97,7 @@ def test_the_rest_is_done_and_failures_are_listed_at_the_end(
     assert summary.endswith("2 failed")
     assert sorted([first, second])[0].startswith("psc: error: in/b.jpg: cannot read the picture")
     assert sorted([first, second])[1].startswith("psc: error: none.png: cannot read")
-    assert "psc: warning: in/d.png: mode RGBA is converted to RGB" in lines
+    assert "psc: warning: in/d.png: mode I;16 is converted to L, 8 bits per sample" in lines
     assert sum(line.startswith("out/") for line in lines) == 3
     result = psc("encode", "in", "--out", "new", *FAST, "--quiet", "--json")
     assert result.err.count("\n") == 1
