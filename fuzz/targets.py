@@ -4,16 +4,18 @@ The functions take bytes from a fuzzer (fuzz/run.py), or from tests/test_robustn
 no PscError. Checksums count as right, so that what lies behind them is reached.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from unittest import mock
 
 from psc.bitstream import container
 from psc.bitstream.container import FINGERPRINT_BYTES, MAGIC, VERSION, Header
+from psc.bitstream.fields import Fields
 from psc.codec import decode as decoded
 from psc.codec import decode_details, decode_progressively
 from psc.errors import PscError
-from psc.plan import FULL_BASIS, Level, Plan, Round
+from psc.plan import FINEST_STEP, FULL_BASIS, Level, Plan, Round
 from psc.prior import HaarGaussian
 from psc.restore import Restoration
 from psc.truncation import keep_rounds, truncate
@@ -22,8 +24,11 @@ from psc.verification import verify
 PRIOR = HaarGaussian(detail=(0.2, 0.5))
 PYRAMID = Plan(
     levels=(Level(1, 4, 2), Level(2, 2, 2)),
-    rounds=(Round(1, 1, 2), Round(1, FULL_BASIS, 2), Round(0, 1, 2), Round(0, FULL_BASIS, 2)),
-)
+    rounds=(
+        Round(1, 1, 2), Round(1, FULL_BASIS, 2), Round(0, 1, 2), Round(0, FULL_BASIS, 2),
+        Round(1, FULL_BASIS, 0), Round(0, FULL_BASIS, 0),
+    ),
+)  # fmt: skip
 WHOLE = Plan((Level(1, 0, 2),), (Round(0, 1, 2),) * 4, paper=True)
 PIXELS, STEPS = 2**12, 20
 """What a picture (padded) and a plan may cost here; others are passed over."""
@@ -96,6 +101,7 @@ def _file(data: bytes) -> tuple[bytes, int] | None:
     width, height = 1 + width % 32, 1 + height % 32
     if -(-width // plan.block) * -(-height // plan.block) * plan.block**2 > PIXELS:
         return None
+    step = max(step, FINEST_STEP)
     fingerprint = PRIOR.fingerprint[:FINGERPRINT_BYTES]
     header = Header(
         width, height, bool(flags & GREY), plan, 1 + rounds % len(plan.rounds), step, seed, fingerprint,
@@ -106,9 +112,9 @@ def _file(data: bytes) -> tuple[bytes, int] | None:
 
 def _plan(data: bytes) -> tuple[Plan | None, bytes]:
     """A plan as a file's header has it, and what follows."""
-    fields = container._Fields(b"\0" + data)
+    fields = Fields(io.BytesIO(b"\0" + data))
     try:
         plan = container._unpack_plan(fields)
     except PscError:
         return None, b""
-    return plan, data[fields.position - 1 :]
+    return plan, data[len(fields.taken) - 1 :]

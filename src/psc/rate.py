@@ -23,8 +23,10 @@ from psc.sides import LEAST_ROUND, Encoder, Report, encoder, new_header
 
 COST = 2.5
 """What a target may cost, in network evaluations of one plain encode; more only if it is not met by then."""
-ATTEMPT = 1.15
+ATTEMPT = 1.08
 """What an attempt may cost with its trial and its early beginnings, in the same units."""
+RESERVE = 2
+"""Attempts that must be left to pay for when one is given up late: the next one may miss, too."""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
 RESTARTS = 8
@@ -154,7 +156,7 @@ class _Attempts:
     def _give_up(self, side: Encoder, index: int) -> bool:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
         early = side.session.nfe < EARLY * _cost(index)
-        if self._restarts >= RESTARTS or not (early or self._affordable(index, spent=side.session.nfe)):
+        if self._restarts >= RESTARTS or not (early or self._reserved(index, side.session.nfe)):
             return False
         low, high = self.goal.near if early else self.goal.tolerable
         return not low <= self._expected(index) / self.goal.aim <= high and self._index() != index
@@ -175,9 +177,13 @@ class _Attempts:
                 return index
         return self._finest
 
-    def _affordable(self, index: int, times: float = 1, spent: float = 0.0) -> bool:
+    def _affordable(self, index: int, times: float) -> bool:
         """Whether another whole encode with this index is within the cost that rate control may have."""
-        return self._spent + spent + ATTEMPT * _cost(index) <= times * COST * _cost(index)
+        return self._spent + ATTEMPT * _cost(index) <= times * COST * _cost(index)
+
+    def _reserved(self, index: int, spent: float) -> bool:
+        """Whether enough is left if ``spent`` is given up."""
+        return self._spent + spent + RESERVE * ATTEMPT * _cost(index) <= COST * _cost(index)
 
     def _expected(self, index: int) -> float:
         return self.goal.expected(self._forecast.outcome(index))
