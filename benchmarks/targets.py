@@ -4,6 +4,7 @@
     python -m benchmarks.targets DIR --psnr 24 28               pictures of a given PSNR
     python -m benchmarks.targets DIR --steps 150 140 130 120    files of fixed steps, the yardstick
     python -m benchmarks.targets DIR --halve 140 120            those, cut to half their bytes and decoded
+    python -m benchmarks.targets DIR --progressive 140 120      such files, of the preset progressive
     python -m benchmarks.targets DIR --table
     python -m benchmarks.targets DIR --plot PNG
 
@@ -28,10 +29,11 @@ from benchmarks.curves import Curve, bd_rate
 from benchmarks.kodak import centre_crop, mean_curve, nearest, others
 from psc import rate
 from psc.images import psnr, read_image, to_image, to_tensor
-from psc.plan import DEFAULT, at_step
+from psc.plan import DEFAULT, OCTAVE, PROGRESSIVE, Settings, at_step
 from psc.prior import Prior
 from psc.restore import restore
 
+KINDS = ("bpp", "psnr", "steps", "halve", "progressive")
 PLAIN = DEFAULT.nfe(len(DEFAULT.rounds))
 Row = dict[str, object]
 
@@ -63,7 +65,17 @@ def fixed(image: Image.Image, value: float, prior: Prior) -> Row:
 
 
 def halved(image: Image.Image, value: float, prior: Prior) -> Row:
-    data = psc.encode_with(image, at_step(int(value)), prior=prior)
+    return _half(psc.encode_with(image, at_step(int(value)), prior=prior), image, prior)
+
+
+def progressive(image: Image.Image, value: float, prior: Prior) -> Row:
+    chosen = Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), int(value) + OCTAVE)
+    data, decoded = psc.simulate(image, chosen, prior=prior)
+    whole = {"whole_bytes": len(data), "whole_psnr": psnr(decoded.image, image)}
+    return whole | _half(data, image, prior)
+
+
+def _half(data: bytes, image: Image.Image, prior: Prior) -> Row:
     half = psc.truncate(data, size=len(data) // 2)
     return {"bytes": len(half), "psnr": psnr(psc.decode(half, prior=prior), image)}
 
@@ -74,14 +86,14 @@ def measure(a: argparse.Namespace) -> None:
     prior = psc.load_prior()
     files = sorted(p for p in a.folder.iterdir() if p.suffix in (".png", ".jpg"))
     files = [files[n - 1] for n in a.images] if a.images else files
-    wanted = [(kind, value) for kind in ("bpp", "psnr", "steps", "halve") for value in getattr(a, kind)]
+    wanted = [(kind, value) for kind in KINDS for value in getattr(a, kind)]
     for kind, value in wanted:
         for file in files:
             if (file.name, kind, value) in done:
                 continue
             image = centre_crop(read_image(file).convert("RGB"), a.crop)
             start = time.perf_counter()
-            work = {"steps": fixed, "halve": halved}.get(kind)
+            work = {"steps": fixed, "halve": halved, "progressive": progressive}.get(kind)
             found = work(image, value, prior) if work else targeted(image, kind, value, prior)
             found |= {"image": file.name, "kind": kind, "target": value, "pixels": a.crop**2}
             found["seconds"] = time.perf_counter() - start
@@ -94,9 +106,11 @@ def rows(out: Path) -> list[dict]:
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
 
-def curve(some: list[dict], kind: str) -> dict[float, list[tuple[float, float]]]:
-    """Points (bpp, PSNR) of one picture's rows, by target."""
-    return {r["target"]: (8 * r["bytes"] / r["pixels"], r["psnr"]) for r in some if r["kind"] == kind}
+def curve(some: list[dict], kind: str, key: str = "") -> dict[float, tuple[float, float]]:
+    """Points (bpp, PSNR) of one picture's rows, by target; key: whole_ for whole files instead of halves."""
+    return {
+        r["target"]: (8 * r[key + "bytes"] / r["pixels"], r[key + "psnr"]) for r in some if r["kind"] == kind
+    }
 
 
 def table(a: argparse.Namespace) -> None:
@@ -123,9 +137,11 @@ def table(a: argparse.Namespace) -> None:
     rates = [_bd(curve(of[n], "steps"), curve(of[n], "bpp")) for n in whole if curve(of[n], "bpp")]
     if rates:
         print(f"BD-rate of targets against fixed steps: {np.mean(rates):+.1f} % ({len(rates)} pictures)")
-    losses = [loss for n in whole for loss in _losses(curve(of[n], "steps"), curve(of[n], "halve"))]
-    if losses:
-        print(f"a half below files of its size: mean {np.mean(losses):.2f} dB, most {max(losses):.2f} dB")
+    for kind, key in (("halve", ""), ("progressive", ""), ("progressive", "whole_")):
+        losses = [x for n in whole for x in _losses(curve(of[n], "steps"), curve(of[n], kind, key))]
+        if losses:
+            what = f"{kind}, {key or 'half'}: below files of that size"
+            print(f"{what}: mean {np.mean(losses):.2f} dB, most {max(losses):.2f} dB")
 
 
 def plot(a: argparse.Namespace) -> None:
@@ -190,7 +206,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    for kind in ("bpp", "psnr", "steps", "halve"):
+    for kind in KINDS:
         parser.add_argument(f"--{kind}", type=float, nargs="*", default=[])
     parser.add_argument("--images", type=int, nargs="*", help="numbers of pictures, from 1 (default: all)")
     parser.add_argument("--crop", type=int, default=256)
