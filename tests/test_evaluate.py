@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -155,7 +156,8 @@ def test_a_run_that_was_killed_goes_on(
 ) -> None:
     """Whatever is on disk after ``kept`` lines and half of the next one."""
     monkeypatch.setattr(ours, "encode", lambda *_: (b"file", None))
-    monkeypatch.setattr(ours, "decode", lambda path, how, prior: (Image.new("RGB", (SIDE, SIDE)), 1.0))
+    monkeypatch.setattr(ours, "decode", lambda path, prior: SimpleNamespace(nfe=1.0))
+    monkeypatch.setattr(ours, "restored", lambda *_: (Image.new("RGB", (SIDE, SIDE)), 1.0))
     monkeypatch.setattr(report, "write", lambda *_: [])
     out, add, cut = tmp_path / "out", Results.add, b'{"image": "1.png", "codec": "jp'
 
