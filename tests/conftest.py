@@ -1,5 +1,7 @@
 """Small pictures, priors and plans that several test files use."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,11 @@ def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.nda
     ]
     array = np.clip(np.stack(planes, 2), 0, 255).astype(np.uint8)
     return array if channels == 3 else array[:, :, 0]
+
+
+def interruptible() -> None:
+    """For a process of its own (preexec_fn): Ctrl-C reaches it even where the tests run without (nohup)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from PIL import Image
 
 import psc
 from psc import cli, files, images, prior, restore
+from tests.conftest import interruptible
 
 SIZE = (40, 30)
 ROUNDS = psc.settings(5).rounds
@@ -522,7 +523,7 @@ def test_a_warning_filter_of_the_caller_stays(psc: Psc, folder: Path) -> None:
 
 def start(*arguments: object, **how: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", WITH_SMALL_PRIOR, *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, **how)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=interruptible, **how)
 
 
 def test_control_c(folder: Path) -> None:

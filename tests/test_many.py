@@ -17,7 +17,7 @@ from psc.decoding import Decoding
 from psc.encoding import Encoding, adjusted
 from psc.images import psnr
 from psc.plan import FULL_BASIS, PAPER
-from tests.conftest import texture
+from tests.conftest import interruptible, texture
 from tests.test_cli import WITH_SMALL_PRIOR, Psc, assert_fails
 from tests.test_cli import _psc as psc_fixture
 from tests.test_latents import latents
@@ -218,7 +218,9 @@ def test_control_c_leaves_whole_files_and_the_next_run_goes_on(psc: Psc, folder:
         "cli.main()", f"from psc import crew\ncrew.COMMAND = {worker}\n"
     )
     command = [sys.executable, "-c", start + "cli.main()", "encode", "in", "--out", "out", "-j", jobs, *FAST]
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        list(map(str, command)), stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
     assert process.stderr
     for _ in range(2):
         assert process.stderr.readline().startswith("out/")

@@ -21,7 +21,7 @@ from psc import Journal, Settings, files, journal, meter
 from psc.posterior import threads
 from psc.prior import HaarGaussian, Prior
 from psc.session import Progress
-from tests.conftest import SMALL, SMALL_PAPER, texture
+from tests.conftest import SMALL, SMALL_PAPER, interruptible, texture
 
 ARRAY = texture(20, 28)
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
@@ -365,7 +365,7 @@ cli.main()
 
 def start(*arguments: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", CHILD, "encode", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=interruptible)
 
 
 def test_killed_interrupted_resumed(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from psc.view.comparison import Comparison
 from psc.view.server import Server
 from psc.view.worker import Worker
 from tests.browser import PROGRAM, Browser
-from tests.conftest import SMALL, texture
+from tests.conftest import SMALL, interruptible, texture
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 ROUNDS = len(SMALL.rounds)
@@ -390,7 +390,7 @@ def command(*arguments: object) -> Iterator[tuple["subprocess.Popen[str]", str]]
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "view", *map(str, arguments), "--no-browser"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=interruptible,
     )  # fmt: skip
     try:
         assert process.stdout
