@@ -35,7 +35,7 @@ plans = st.builds(
 
 @given(
     st.integers(1, 65535), st.integers(1, 65535), st.booleans(), st.sampled_from([DEFAULT, PAPER]) | plans,
-    st.integers(0, 255), st.integers(0, 2**64 - 1), st.binary(min_size=4, max_size=4), st.booleans(),
+    st.integers(48, 255), st.integers(0, 2**64 - 1), st.binary(min_size=4, max_size=4), st.booleans(),
     st.integers(0, 2**40),
 )  # fmt: skip
 @hypothesis_settings(max_examples=100, deadline=None)
@@ -236,7 +236,7 @@ def test_qualities_out_of_range(quality: float) -> None:
 
 
 def test_presets_and_plans_are_checked() -> None:
-    with pytest.raises(psc.PscError, match="default, paper"):
+    with pytest.raises(psc.PscError, match="default, progressive, paper"):
         psc.encode(texture(8, 8), preset="best", prior=PRIOR)
     with pytest.raises(psc.PscError, match="256x256|65536 pixels"):
         psc.encode(texture(257, 256), preset="paper", prior=PRIOR)
