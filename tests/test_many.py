@@ -211,6 +211,30 @@ def test_a_full_disk_fails_file_by_file(psc: Psc, folder: Path, monkeypatch: pyt
     assert names("out") == []
 
 
+def test_resume_is_for_those_that_were_interrupted(
+    psc: Psc, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psc.journal.PATIENCE", 0.0)
+    write, calls = files.write, iter((True, False))
+
+    def interrupt(name: str, data: bytes) -> None:
+        if not next(calls):
+            raise KeyboardInterrupt
+        write(name, data)
+
+    monkeypatch.setattr(files, "write", interrupt)
+    result = psc("encode", "in", "--out", "out", *FAST)
+    assert result.code == 130
+    assert "out/b.psc.resume holds what was drawn: add --resume" in result.err
+    assert names("out") == ["a.psc", "b.psc.resume"]
+    monkeypatch.setattr(files, "write", write)
+    result = psc("encode", "in", "--out", "out", *FAST, "--resume")
+    assert (result.code, "warning" in result.err) == (0, False)
+    assert names("out") == ["a.psc", "b.psc", "c.psc"]
+    assert psc("encode", "in/b.jpg", "b.psc", *FAST).code == 0
+    assert Path("b.psc").read_bytes() == Path("out/b.psc").read_bytes()
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_control_c_leaves_whole_files_and_the_next_run_goes_on(psc: Psc, folder: Path, jobs: int) -> None:
     worker = [sys.executable, "-c", SLEEPING + WORKER]

@@ -53,8 +53,10 @@ def _kind(job: Job) -> str:
 
 def _is_meant(path: Path, job: Job) -> bool:
     suffix = path.suffix.lower()
-    if path.name.startswith(".") or isinstance(job, Decoding) or suffix == ".psc":
-        return suffix == ".psc" and isinstance(job, Decoding) and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return False
+    if isinstance(job, Decoding) or suffix == Encoding.suffix:
+        return isinstance(job, Decoding) and suffix == Encoding.suffix
     return Image.registered_extensions().get(suffix) in Image.OPEN
 
 
@@ -65,10 +67,11 @@ def targets(names: list[str], out: Path, job: Job) -> list[str]:
         target = str(out / Path(name).with_suffix(job.suffix).name)
         for output in job.outputs(target):
             other = chosen.setdefault(output, name)
-            if other is not name:
+            if other != name:
                 raise PscError(f"{other} and {name} would both be written to {output}: rename one")
+    written = {Path(output).resolve() for output in chosen}
     for name in names:
-        if any(Path(name).resolve() == Path(output).resolve() for output in chosen):
+        if Path(name).resolve() in written:
             raise PscError(f"{name} is an input, and would be written to: choose another folder")
     return [str(out / Path(name).with_suffix(job.suffix).name) for name in names]
 

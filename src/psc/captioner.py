@@ -4,6 +4,7 @@ The caption is a part of the file, so only the encoder needs this model, and its
 anywhere.
 """
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -23,8 +24,9 @@ def describe(image: Image.Image, device: str = "cpu", model: str = MODEL) -> str
     return captioner(device, model)(image)
 
 
+@functools.lru_cache(1)
 def captioner(device: str = "cpu", model: str = MODEL) -> Callable[[Image.Image], str]:
-    """The function that says of pictures what they show; it holds the model.
+    """The function that says of pictures what they show; it holds the model, and is kept for the next call.
 
     model: a folder, or an id in the hub's cache; nothing is downloaded. It runs in float16 unless on the CPU.
     """

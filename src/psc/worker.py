@@ -12,7 +12,8 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from psc import files
@@ -73,6 +74,8 @@ def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: b
         try:
             for output in job.outputs(target):
                 files.choose_output(source, output, job.suffix, force=True)
+            if isinstance(job, Encoding) and not Path(f"{target}.resume").exists():
+                job = replace(job, resume=False)  # among many, few were interrupted
             figures = job(source, target, load, lambda: _Follower(job.verb, tell), quiet)
         except Exception as error:
             tell({"error": _sentence(error)})
