@@ -127,6 +127,8 @@ def shell(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         wanted = re.fullmatch(rf"\.|{project['name']}\[([\w,]+)\]", words[2])
         assert wanted, words
         assert set((wanted[1] or "docs").split(",")) <= set(project["optional-dependencies"]), words
+    elif words[:2] == ["python", "-m"]:
+        assert find_spec(words[2]), words
     else:
         assert words[0] == "make", f"a command that the tests do not know: {words}"
         assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.M), words
