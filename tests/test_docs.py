@@ -91,7 +91,7 @@ def small_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fal
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what a reader is supposed to have: a photograph, and folders of some."""
     photo = Image.open(SAMPLE).convert("RGB").resize(SIZE)
-    for name in ("photo.jpg", "DIR/a.png", "photos/b.png"):
+    for name in ("photo.jpg", "DIR/a.png", "THREE/a.png", "photos/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photo.save(tmp_path / name)
     for module in (prior, codec, truncation, verification):
