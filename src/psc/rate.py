@@ -23,10 +23,8 @@ from psc.sides import LEAST_ROUND, Encoder, Report, encoder, new_header
 
 COST = 2.5
 """What a target may cost, in network evaluations of one plain encode; more only if it is not met by then."""
-ATTEMPT = 1.08
-"""What an attempt may cost with its trial and its early beginnings, in the same units."""
 RESERVE = 2
-"""Attempts that must be left to pay for when one is given up late: the next one may miss, too."""
+"""Attempts that must be left to pay for when one is given up: the next one may miss, too."""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
 RESTARTS = 8
@@ -110,7 +108,7 @@ class _Attempts:
         """Whether no further attempt is possible, or none may be paid for."""
         if self._coarsest < self._finest or best.miss >= SHORT:
             return self._coarsest < self._finest
-        return not self._affordable(self._index(), 2 if best.miss else 1)
+        return not self._affordable(self._index(), self.goal.patience if best.miss else 1)
 
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
@@ -121,7 +119,8 @@ class _Attempts:
             self._spent += side.session.nfe
             return None
         expected = self._expected(index)
-        found = self.goal.finish(side, expected)
+        last = not self._affordable(index, 1, side.session.nfe)
+        found = self.goal.finish(side, expected, last)
         if isinstance(self.goal, Psnr):
             self._forecast.scale_error(expected / found.excess)
         self._spent += side.session.nfe
@@ -156,10 +155,10 @@ class _Attempts:
     def _give_up(self, side: Encoder, index: int) -> bool:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
         early = side.session.nfe < EARLY * _cost(index)
-        if self._restarts >= RESTARTS or not (early or self._reserved(index, side.session.nfe)):
+        if self._restarts >= RESTARTS or not self._affordable(index, 1, side.session.nfe, RESERVE):
             return False
         low, high = self.goal.near if early else self.goal.tolerable
-        return not low <= self._expected(index) / self.goal.aim <= high and self._index() != index
+        return not low <= self._expected(index) / self._aim <= high and self._index() != index
 
     def _index(self) -> int:
         """The coarsest step index, of those left, that is expected to be fine enough.
@@ -170,20 +169,24 @@ class _Attempts:
         if coarse in self._done and fine in self._done:
             indices, excesses = (fine, coarse), (self._done[fine], self._done[coarse])
             left = range(self._coarsest, self._finest, -1)
-            aim = math.log(self.goal.aim)
+            aim = math.log(self._aim)
             return next((i for i in left if np.interp(i, indices, excesses) >= aim), self._finest)
         for index in range(self._coarsest, self._finest, -1):
-            if self._expected(index) >= self.goal.aim:
+            if self._expected(index) >= self._aim:
                 return index
         return self._finest
 
-    def _affordable(self, index: int, times: float) -> bool:
-        """Whether another whole encode with this index is within the cost that rate control may have."""
-        return self._spent + ATTEMPT * _cost(index) <= times * COST * _cost(index)
+    def _affordable(self, index: int, times: float, spent: float = 0.0, attempts: int = 1) -> bool:
+        """Whether so many more attempts with this index are within the cost that rate control may have.
 
-    def _reserved(self, index: int, spent: float) -> bool:
-        """Whether enough is left if ``spent`` is given up."""
-        return self._spent + spent + RESERVE * ATTEMPT * _cost(index) <= COST * _cost(index)
+        spent: on the attempt that is in the making.
+        """
+        left = times * COST * _cost(index) - self._spent - spent
+        return attempts * self.goal.attempt * _cost(index) <= left
+
+    @property
+    def _aim(self) -> float:
+        return self.goal.again(math.exp(max(self._done.values()))) if self._done else self.goal.aim
 
     def _expected(self, index: int) -> float:
         return self.goal.expected(self._forecast.outcome(index))
