@@ -25,13 +25,17 @@ FULL, FILLED = 0.985, 0.98
 """Share of the bits that need not be filled up; share of a target's size that a file has at least."""
 PSNR_EXCESS = 0.2
 """By how many dB a target may be exceeded."""
-SAMPLES = 4
+SAMPLES = 2
 """Of the restoration, from which the PSNR is estimated first."""
 DOUBT, CORRECTED, FORCED = 0.05, 0.5, 2.0
 """dB that the estimate may be wrong by; dB above the target that the last round can mend, and that it has to
 mend when no further attempt may be paid for."""
-STEEPNESS, CORRECTIONS = 1.45, 2
-"""dB that a picture loses for one that the particles' mean loses (validation: 1.37 to 1.5); tries."""
+YIELD, CORRECTIONS = 0.9, 2
+"""Squared error of the particles' mean for each of the restoration (validation); how often to try."""
+TRIAL = (4, 2)
+"""Steps and samples with which full resolution is tried out: a twentieth of an encode."""
+DOUBTFUL, IDLE = 0.2, 0.02
+"""Share of the bits below which full resolution is tried out, and below which it is left out."""
 SHORTFALL = 0.25
 """How much more than what was missing is aimed at: finer steps help less than is expected."""
 HALVINGS = 7
@@ -96,6 +100,11 @@ class Size:
         del excess
         return self.aim
 
+    def idle(self, side: Encoder, outcome: Outcome) -> bool:
+        """Whether full resolution's rounds are to be left out."""
+        del side, outcome
+        return False
+
     def finish(self, side: Encoder, expected: float, last: bool) -> Found:
         """The file of an attempt that has ended."""
         del last
@@ -122,7 +131,7 @@ class Psnr:
     target: float
     picture: torch.Tensor
     limit = math.inf
-    aim, attempt, patience = 10 ** (PSNR_EXCESS / 40), 1.2, 1.0
+    aim, attempt, patience = 10 ** (PSNR_EXCESS / 40), 1.12, 1.0
     near, tolerable = (0.9, 1.1), (0.83, 1.2)
 
     @property
@@ -137,6 +146,15 @@ class Psnr:
         """The excess that an attempt is to have after one that had ``excess``: too much can be mended."""
         margin: float = 10 ** (3 * PSNR_EXCESS / 40) * max(1.0, 1 / excess) ** SHORTFALL
         return margin
+
+    def idle(self, side: Encoder, outcome: Outcome) -> bool:
+        """Whether full resolution's rounds are to be left out: they would measure next to nothing.
+
+        Then the last round is a coarser level's, which has something that can be taken off.
+        """
+        if float(outcome.bits[0]) > DOUBTFUL * float(outcome.bits.sum()):
+            return False
+        return side.session.trial(*TRIAL) < IDLE * side.writer.bits
 
     def finish(self, side: Encoder, expected: float, last: bool) -> Found:
         """The file of an attempt that has ended; measured, and corrected, if a few samples promise success.
@@ -161,15 +179,15 @@ class Psnr:
         The particles' error, which costs no evaluation, stands for the picture's. If that goes wrong, once
         more; if that does, too, the file as it was.
         """
-        steepness = STEEPNESS
+        share = YIELD
         for _ in range(CORRECTIONS):
-            raised = (over - PSNR_EXCESS / 2) / steepness
             side.step_again(PRICE)
-            data, price = _lowered(side, sum(side.session.errors()) * 10 ** (raised / 10))
+            given = 10 ** (-PSNR_EXCESS / 20) - 10 ** (-over / 10)
+            data, price = _lowered(side, sum(side.session.errors()) + share * given * self._allowed)
             measured = self._measured(side)
             if measured >= 0:
                 return data, price, measured
-            steepness = (over - measured) / raised
+            share *= given / (10 ** (-measured / 10) - 10 ** (-over / 10))
         side.step_again(PRICE)
         return side.file(), PRICE, over
 

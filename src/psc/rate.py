@@ -14,7 +14,7 @@ import torch
 
 from psc.errors import PscError
 from psc.forecast import Forecast
-from psc.goals import SHORT, Found, Psnr, Size
+from psc.goals import SHORT, TRIAL, Found, Psnr, Size
 from psc.journal import Journal
 from psc.plan import BEST_STEP, WORST_STEP, Settings, at_step
 from psc.prior import Prior
@@ -27,9 +27,9 @@ RESERVE = 2
 """Attempts that must be left to pay for when one is given up: the next one may miss, too."""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
+CHEAP = 0.85
+"""What an attempt may cost that leaves out full resolution, in units of a plain encode."""
 RESTARTS = 8
-TRIAL = (4, 2)
-"""Steps and samples with which full resolution is tried out: a twentieth of an encode."""
 
 
 def to_size(
@@ -100,7 +100,7 @@ class _Attempts:
         self.goal = goal
         self._picture, self._seed, self._prior, self._journal = picture, seed, prior, journal
         self._progress, self._forecast, self._extras = progress, Forecast(picture), extras
-        self._spent, self._restarts = 0.0, 0
+        self._spent, self._restarts, self._attempt = 0.0, 0, goal.attempt
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
         self._done: dict[int, float] = {}
 
@@ -134,6 +134,9 @@ class _Attempts:
     def _code(self, side: Encoder, settings: Settings, index: int) -> bool:
         """Run an attempt's rounds; False if it was given up because another step promises more."""
         for level, rounds in settings.by_level():
+            if level == 0 and self.goal.idle(side, self._forecast.outcome(index)):
+                self._attempt = CHEAP
+                break
             before, left = side.writer.bits, rounds
             while left and self.goal.limit - side.writer.bits >= 8 * LEAST_ROUND:
                 side.step()
@@ -182,7 +185,7 @@ class _Attempts:
         spent: on the attempt that is in the making.
         """
         left = times * COST * _cost(index) - self._spent - spent
-        return attempts * self.goal.attempt * _cost(index) <= left
+        return attempts * self._attempt * _cost(index) <= left
 
     @property
     def _aim(self) -> float:
