@@ -82,13 +82,13 @@ class Size:
 
     aim: the excess that a first attempt is to have. near, tolerable: what is not worth beginning again for,
     early and later on, in units of the aim. attempt: what one may cost with its trial, its early beginnings
-    and its measuring, in units of one plain encode. patience: how many times the cost that a target may have
-    is spent on one that is missed but not failed.
+    and its measuring, in units of one plain encode. negligible: a miss that no more than the usual cost is
+    spent on.
     """
 
     size: int
     limit: float
-    aim, attempt, patience = 1.02, 1.08, 2.0
+    aim, attempt, negligible = 1.02, 1.08, 0.0
     near, tolerable = (0.965, 1.035), (0.975, 1.08)
 
     def expected(self, outcome: Outcome) -> float:
@@ -131,7 +131,7 @@ class Psnr:
     target: float
     picture: torch.Tensor
     limit = math.inf
-    aim, attempt, patience = 10 ** (PSNR_EXCESS / 40), 1.12, 1.0
+    aim, attempt, negligible = 10 ** (PSNR_EXCESS / 40), 1.12, CORRECTED
     near, tolerable = (0.9, 1.1), (0.83, 1.2)
 
     @property

@@ -108,7 +108,7 @@ class _Attempts:
         """Whether no further attempt is possible, or none may be paid for."""
         if self._coarsest < self._finest or best.miss >= SHORT:
             return self._coarsest < self._finest
-        return not self._affordable(self._index(), self.goal.patience if best.miss else 1)
+        return not self._affordable(self._index(), 2 if best.miss > self.goal.negligible else 1)
 
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
