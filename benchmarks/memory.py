@@ -1,6 +1,6 @@
 """Peak memory of encoding a large photograph: all levels, all particles, two steps per draw.
 
-    python -m benchmarks.memory PICTURE --width 4000 --height 3000
+    python -m benchmarks.memory PICTURE --sizes 500x375 1000x750 2000x1500 4000x3000
 
 Memory depends neither on the number of steps nor on how many tiles the network is evaluated on (one at a
 time): only the first tile of each evaluation is computed unless ``--every-tile`` is given. The bits mean
@@ -9,6 +9,8 @@ nothing then.
 
 import argparse
 import resource
+import subprocess
+import sys
 import time
 
 import torch
@@ -42,18 +44,28 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("picture")
-    parser.add_argument("--width", type=int, default=4000)
-    parser.add_argument("--height", type=int, default=3000)
+    parser.add_argument("--sizes", nargs="+", default=["4000x3000"])
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--every-tile", action="store_true")
     arguments = parser.parse_args()
     if not arguments.every_tile:
         embedded.tiled = first_tile
-    size = (arguments.width, arguments.height)
-    image = read_image(arguments.picture).convert("RGB").resize(size, Image.Resampling.BICUBIC)
+    if arguments.measure:
+        measure(arguments.picture, arguments.measure)
+        return
+    for size in arguments.sizes:  # each in a process of its own: a peak does not go down
+        again = [sys.executable, "-m", "benchmarks.memory", *sys.argv[1:], "--measure", size]
+        subprocess.run(again, check=True)
+
+
+def measure(picture: str, size: str) -> None:
+    """Encode the picture at WIDTHxHEIGHT; print the peak."""
+    width, height = map(int, size.split("x"))
+    image = read_image(picture).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
     start = time.perf_counter()
     psc.encode_with(image, psc.Settings(QUICK, len(QUICK.rounds), 118))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{size[0]}x{size[1]}: peak {peak:.0f} MB, {time.perf_counter() - start:.0f} s")
+    print(f"{size}: peak {peak:.0f} MB, {time.perf_counter() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
