@@ -50,7 +50,7 @@ class Found:
 
     excess: of the attempt, above one if it reaches more than the target (see the goals), before the last
     round was chosen anew. miss: by how much the file misses the target, 0 if it does not. price: of a bit in
-    its last round. complete: whether the file has all of the plan's rounds.
+    its last round. complete: whether no round is left out that would have measured something.
     """
 
     data: bytes
