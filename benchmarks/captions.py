@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from psc.bitstream.container import Header
-from psc.plan import LATENT
+from psc.presets import LATENT
 
 PUBLISHED = 6
 CAPTIONS = Path(__file__).with_name("captions.txt")

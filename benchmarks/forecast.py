@@ -1,15 +1,20 @@
 """Where the constants of psc.forecast come from.
 
-    python -m benchmarks.forecast FOLDER --limit 20 --steps 152 136 128 120 108
+    python -m benchmarks.forecast FOLDER --every 4 --limit 20 --steps 152 136 128 120 108
+    python -m benchmarks.forecast FOLDER --fit --steps 152 136 128 120 108      what is there already
 
-Encodes 128x128 centre crops of validation photographs with several steps and fits, level by level and in
-logarithms, bits and squared error to what the forecast computes from the picture: v within pictures, u over
-all of them. Also: how a level's misjudgement goes on in the next finer one (SPILL).
+Encodes centre crops of validation photographs with several steps; one JSON line each, and lines that are
+there already are not computed again. Fits, level by level and in logarithms, bits and squared error to what
+the forecast computes from the picture: v within pictures, u over all of them; how a level's misjudgement goes
+on in the next finer one (SPILL); and full resolution's bits to what its trial and the corrected forecast
+promise after the coarser levels (TRIAL). Standard deviations of what remains are in octaves.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -18,37 +23,126 @@ from numpy.typing import NDArray
 import psc
 from benchmarks.kodak import centre_crop
 from psc import forecast
+from psc.goals import QUICK
 from psc.images import read_image, to_tensor
-from psc.plan import DEFAULT, at_step
+from psc.presets import DEFAULT, at_step
 from psc.prior import Prior
 from psc.restore import restore
 from psc.sides import encoder, silent
 
 LEVELS = len(DEFAULT.levels)
+KINDS = ("bits", "error")
+Row = dict[str, object]
+Array = NDArray[np.float64]
 
 
-def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> NDArray[np.float64]:
-    """(2, levels): bits and squared error that each level has, the error after restoration."""
+def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> Row:
+    """Of each level, finest first: bits, squared error at its end (left) and after restoration; the trial."""
     settings = at_step(step)
     side = encoder(picture, settings, prior, silent)
-    found, before = np.zeros((2, LEVELS)), 0
+    bits, left, before, trial = [0] * LEVELS, [0.0] * LEVELS, 0, 0
     for level, rounds in settings.by_level():
         for _ in range(rounds):
             side.step()
-        found[0, level] = side.writer.bits - before
-        before = side.writer.bits
+        bits[level], before = side.writer.bits - before, side.writer.bits
+        left[level] = side.session.errors()[0]
+        if level == 1:
+            trial = side.session.trial(*QUICK)
     truth = side.session.pyramid.decompose(picture[None])
     last = side.session.pyramid.decompose(restore(side.session)[None])
-    found[1] = [float(((a - b) ** 2).sum()) for a, b in zip(truth, last, strict=True)]
-    return found
+    error = [float(((a - b) ** 2).sum()) for a, b in zip(truth, last, strict=True)]
+    return {"bits": bits, "left": left, "error": error, "trial": trial}
 
 
-def features(picture: torch.Tensor, step: int) -> NDArray[np.float64]:
-    """(2, levels): the forecast's b and d, before any constants (u = 0, v = 1)."""
+def features(picture: torch.Tensor, step: int) -> Row:
+    """The forecast's b and d of each level, before any constants (u = 0, v = 1), per pixel."""
     plain = ((0.0, 1.0),) * LEVELS
-    forecast.BITS, forecast.ERROR = plain, plain
-    found = forecast.Forecast(picture).outcome(step)
-    return np.stack([found.bits, found.error]) / picture[0].numel()
+    with mock.patch.multiple(forecast, BITS=plain, ERROR=plain):
+        found = forecast.Forecast(picture).outcome(step)
+    return {"b": list(found.bits / picture[0].numel()), "d": list(found.error / picture[0].numel())}
+
+
+def measure(a: argparse.Namespace) -> None:
+    a.out.parent.mkdir(parents=True, exist_ok=True)
+    done = {(r["image"], r["pixels"], r["step"]) for r in rows(a.out)}
+    prior = psc.load_prior()
+    files = sorted(p for p in a.folder.iterdir() if p.suffix in (".png", ".jpg"))
+    for file in files[:: a.every][: a.limit]:
+        for step in a.steps:
+            if (file.name, a.crop**2, step) in done:
+                continue
+            picture = to_tensor(centre_crop(read_image(file).convert("RGB"), a.crop))
+            row = {"image": file.name, "pixels": a.crop**2, "step": step}
+            row |= features(picture, step) | outcomes(picture, step, prior)
+            with a.out.open("a") as out:
+                out.write(json.dumps(row) + "\n")
+            print(file.name, step, row["bits"], row["trial"], file=sys.stderr, flush=True)
+
+
+def rows(out: Path) -> list[dict]:
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
+def logarithms(found: list[list[dict]], *keys: str) -> Array:
+    """log2 of what the rows have, counts and sums per pixel: (pictures, steps, keys, levels)."""
+    by_pixel = [
+        [[np.array(r[key]) / (1 if key in ("b", "d") else r["pixels"]) for key in keys] for r in some]
+        for some in found
+    ]
+    return np.log2(np.array(by_pixel))
+
+
+def report(a: argparse.Namespace) -> None:
+    """The constants as psc.forecast has them, from the pictures that have all steps."""
+    at = {(r["image"], r["step"]): r for r in rows(a.out) if r["pixels"] == a.crop**2}
+    names = sorted({name for name, _ in at if all((name, step) in at for step in a.steps)})
+    found = [[at[name, step] for step in a.steps] for name in names]
+    x, y = logarithms(found, "b", "d"), logarithms(found, "bits", "error")
+    within_x, within_y = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
+    v = ((within_x * within_y).sum((0, 1)) / (within_x * within_x).sum((0, 1))).round(2)
+    off = (y - v * x).mean(1)
+    u = off.mean(0).round(2)
+    print(f"# {len(names)} pictures, {a.crop}x{a.crop}, steps {a.steps}")
+    spills = []
+    for kind, name in enumerate(KINDS):
+        pairs = ", ".join(f"({p:.2f}, {q:.2f})" for p, q in zip(u[kind], v[kind], strict=True))
+        spills.append(tuple(slope(off[:, kind, k + 1], off[:, kind, k]) for k in range(LEVELS - 1)))
+        print(f"{name.upper()}: Constants = ({pairs})  # {deviations((y - v * x - u)[:, :, kind])}")
+    print(f"BITS_SPILL, ERROR_SPILL = {spills[0]}, {spills[1]}")
+    ratios = (y[:, :, 1] - logarithms(found, "left")[:, :, 0])[..., 1:]
+    print(f"LATER = {2 ** ratios.mean():.2f}  # {deviations(ratios)}, coarser levels")
+    trial = np.log2([[max(r["trial"], 1) / r["pixels"] for r in some] for some in found])
+    fit_trial(trial, corrected(x, y, np.stack([u[0], v[0]]), spills[0][0]), y[:, :, 0, 0], "constants above")
+    present = np.array(forecast.BITS).T
+    fit_trial(trial, corrected(x, y, present, forecast.BITS_SPILL[0]), y[:, :, 0, 0], "psc.forecast's")
+
+
+def corrected(x: Array, y: Array, constants: Array, spill: float) -> Array:
+    """log2 of full resolution's forecast bits per pixel, once level 1 has been observed."""
+    first = constants[0] + constants[1] * x[:, :, 0]
+    return first[..., 0] + spill * (y[:, :, 0, 1] - first[..., 1])
+
+
+def fit_trial(trial: Array, promised: Array, true: Array, which: str) -> None:
+    a = np.stack([np.ones(trial.size), trial.ravel(), promised.ravel()], 1)
+    found = np.linalg.lstsq(a, true.ravel())[0]
+    left = [true.ravel() - a @ found, true.ravel() - a[:, 2]]
+    alone = f"forecast alone: mean {left[1].mean():+.2f}, sd {left[1].std():.2f}"
+    triple = ", ".join(f"{value:.2f}" for value in found)
+    print(f"TRIAL = ({triple})  # sd {left[0].std():.2f}; with {which}; {alone}")
+
+
+def slope(coarser: Array, finer: Array) -> float:
+    coarser = coarser - coarser.mean()
+    return round(float((coarser * finer).sum() / max((coarser * coarser).sum(), 1e-12)), 1)
+
+
+def deviations(left: Array) -> str:
+    """Standard deviations of what remains (pictures, steps, levels), and of that within pictures."""
+    every, within = left.std((0, 1)), (left - left.mean(1, keepdims=True)).std((0, 1))
+    return "sd {}, within pictures {}".format(
+        *(", ".join(f"{s:.2f}" for s in some) for some in (every, within))
+    )
 
 
 def main() -> None:
@@ -57,26 +151,15 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--every", type=int, default=1, help="take every Nth picture of the folder")
     parser.add_argument("--steps", type=int, nargs="*", default=[152, 136, 128, 120, 108])
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--fit", action="store_true", help="measure nothing")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/forecast.jsonl"))
     a = parser.parse_args()
-    prior = psc.load_prior()
-    x, y = [], []  # (pictures, steps, 2, levels)
-    for file in sorted(a.folder.iterdir())[: a.limit]:
-        picture = to_tensor(centre_crop(read_image(file).convert("RGB"), 128))
-        x.append([features(picture, step) for step in a.steps])
-        y.append([outcomes(picture, step, prior) / picture[0].numel() for step in a.steps])
-        print(file.name, file=sys.stderr, flush=True)
-    report(np.log2(np.array(x)), np.log2(np.array(y)))
-
-
-def report(x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    within_x, within_y = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
-    v = (within_x * within_y).sum((0, 1)) / (within_x * within_x).sum((0, 1))
-    off = (y - v * x).mean(1)
-    for kind, name in enumerate(("bits", "error")):
-        pairs = ", ".join(f"({off[:, kind, k].mean():.2f}, {v[kind, k]:.2f})" for k in range(LEVELS))
-        spill = [np.polyfit(off[:, kind, k + 1], off[:, kind, k], 1)[0] for k in range(LEVELS - 1)]
-        print(f"{name}: (u, v) = {pairs}; spill {np.round(spill, 2)}")
+    if not a.fit:
+        measure(a)
+    report(a)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,39 @@
-"""Peak memory of encoding a large photograph: all levels, all particles, two steps per draw.
+"""Peak memory of encoding a large photograph: all levels, rounds and particles, few steps per draw.
 
-    python -m benchmarks.memory PICTURE --sizes 500x375 1000x750 2000x1500 4000x3000
+    python -m benchmarks.memory PICTURE --sizes 500x375 1000x750 2000x1500 4000x3000 [--effort 1 5]
 
+Prints a table in Markdown, and on stderr the line that fits the sizes best; some 250 MB are PyTorch's.
 Memory depends neither on the number of steps nor on how many tiles the network is evaluated on (one at a
 time): only the first tile of each evaluation is computed unless ``--every-tile`` is given. The bits mean
 nothing then.
 """
 
 import argparse
+import json
 import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
+import numpy as np
 import torch
 from PIL import Image
 
 import psc
 from psc.images import read_image
-from psc.plan import DEFAULT, Plan, Round
+from psc.plan import Plan
+from psc.presets import DEFAULT_EFFORT, EFFORTS
 from psc.prior import embedded, tiles
 
-QUICK = Plan(
-    DEFAULT.levels,
-    (Round(2, 5, 2),) * 2 + (Round(1, 6, 2),) * 2 + (Round(0, 10, 2),),
-)
+HEAD = "| effort | picture | pixels | peak | seconds |"
+
+
+def quick(effort: int) -> Plan:
+    """The effort's plan with the least steps that each round may have."""
+    plan = EFFORTS[effort]
+    least = [max(2, level.estimates) for level in plan.levels]
+    return replace(plan, rounds=tuple(replace(item, steps=least[item.level]) for item in plan.rounds))
 
 
 def first_tile(network: object, x: torch.Tensor, *, halo: int) -> torch.Tensor:
@@ -45,27 +54,38 @@ def main() -> None:
     )
     parser.add_argument("picture")
     parser.add_argument("--sizes", nargs="+", default=["4000x3000"])
+    parser.add_argument("--effort", type=int, nargs="+", choices=EFFORTS, default=[1, DEFAULT_EFFORT])
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     parser.add_argument("--every-tile", action="store_true")
     arguments = parser.parse_args()
     if not arguments.every_tile:
         embedded.tiled = first_tile
     if arguments.measure:
-        measure(arguments.picture, arguments.measure)
+        measure(arguments.picture, arguments.measure, arguments.effort[0])
         return
-    for size in arguments.sizes:  # each in a process of its own: a peak does not go down
-        again = [sys.executable, "-m", "benchmarks.memory", *sys.argv[1:], "--measure", size]
-        subprocess.run(again, check=True)
+    print(f"{HEAD}\n{'| --- ' * (HEAD.count('|') - 1)}|", flush=True)
+    for effort in arguments.effort:
+        points = []
+        for size in arguments.sizes:  # each in a process of its own: a peak does not go down
+            again = [sys.executable, "-m", "benchmarks.memory", arguments.picture, "--measure", size]
+            again += ["--effort", str(effort)] + ["--every-tile"] * arguments.every_tile
+            done = subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True)
+            pixels, peak, seconds = json.loads(done.stdout)
+            points.append((pixels, peak))
+            print(f"| {effort} | {size} | {pixels:,} | {peak / 1e6:.0f} MB | {seconds:.0f} |", flush=True)
+        if len(points) > 1:
+            each, base = np.polyfit(*np.transpose(points), 1)
+            print(f"effort {effort}: {base / 1e6:.0f} MB and {each:.0f} bytes per pixel", file=sys.stderr)
 
 
-def measure(picture: str, size: str) -> None:
-    """Encode the picture at WIDTHxHEIGHT; print the peak."""
+def measure(picture: str, size: str, effort: int) -> None:
+    """Encode the picture at WIDTHxHEIGHT; print pixels, peak in bytes, seconds."""
     width, height = map(int, size.split("x"))
     image = read_image(picture).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    start = time.perf_counter()
-    psc.encode_with(image, psc.Settings(QUICK, len(QUICK.rounds), 118))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{size}: peak {peak:.0f} MB, {time.perf_counter() - start:.0f} s", flush=True)
+    plan, start = quick(effort), time.perf_counter()
+    psc.encode_with(image, psc.Settings(plan, len(plan.rounds), 118))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps([width * height, peak, time.perf_counter() - start]))
 
 
 if __name__ == "__main__":

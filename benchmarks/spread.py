@@ -1,6 +1,6 @@
 """How far the samples' spread is from the truth, and what the symbols are.
 
-    python -m benchmarks.spread FOLDER --limit 24 --steps 147 139 131 117
+    python -m benchmarks.spread FOLDER --limit 24 --steps 147 139 131 117 [--effort 5]
 
 This is where the constants of psc.bitstream.uniform come from. Encodes crops of the folder's photographs, one
 step index after another, and prints for every round of a level the mean of |q| in units of the predicted
@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 import psc
 from benchmarks.kodak import centre_crop
-from psc.bitstream.container import FINGERPRINT_BYTES, Header
-from psc.bitstream.rangecoder import Channel, Writer
+from psc.bitstream.rangecoder import Channel
 from psc.bitstream.uniform import NOT_MEASURED, TABLES, UniformCoding
 from psc.images import read_image, to_tensor
-from psc.plan import DEFAULT, FULL_BASIS
-from psc.session import Session
-from psc.sides import open_session
+from psc.plan import FULL_BASIS, Settings
+from psc.presets import DEFAULT_EFFORT, EFFORTS, at_step
+from psc.prior import Prior
+from psc.sides import encoder, silent
 
 Sums = dict[tuple, NDArray[np.float64]]
 
@@ -39,9 +39,9 @@ class Recorder(UniformCoding):
         self.key: tuple = ()
         self._rounds, self._classes = rounds, classes
 
-    def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
         self._spread = (variance.sqrt() / self.step).numpy().ravel()
-        return super().classify(variance, gain)
+        return super().classify(variance, gain, least)
 
     def code(self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]) -> tuple:
         measured = classes != NOT_MEASURED
@@ -52,20 +52,14 @@ class Recorder(UniformCoding):
         return super().code(channel, q, classes)
 
 
-def record(picture: torch.Tensor, step: int, prior: object, rounds: Sums, classes: Sums) -> None:
-    height, width = picture.shape[1:]
-    mark = prior.fingerprint[:FINGERPRINT_BYTES]
-    header = Header(width, height, False, DEFAULT, len(DEFAULT.rounds), step, 0, mark, prior.exact)
-    session: Session = open_session(header, prior, Writer(), _silent, picture)
-    recorder = session._coding = Recorder(step, rounds, classes)
-    for index, item in enumerate(DEFAULT.rounds):
-        earlier = sum(done.level == item.level for done in DEFAULT.rounds[:index])
+def record(picture: torch.Tensor, chosen: Settings, prior: Prior, rounds: Sums, classes: Sums) -> None:
+    side = encoder(picture, chosen, prior, silent)
+    recorder = side.session._exchange.coding = Recorder(chosen.step_index, rounds, classes)
+    planned = chosen.plan.rounds
+    for index, item in enumerate(planned):
+        earlier = sum(done.level == item.level for done in planned[:index])
         recorder.key = (item.level, "full" if item.rows == FULL_BASIS else earlier)
-        session.step()
-
-
-def _silent(progress: object) -> None:
-    del progress
+        side.step()
 
 
 def main() -> None:
@@ -76,6 +70,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=24)
     parser.add_argument("--steps", type=int, nargs="*", default=[147, 139, 131, 117])
     parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--effort", type=int, choices=EFFORTS, default=DEFAULT_EFFORT)
     arguments = parser.parse_args()
     rounds: Sums = defaultdict(lambda: np.zeros(2))
     classes: Sums = defaultdict(lambda: np.zeros(3))
@@ -87,10 +82,11 @@ def main() -> None:
             continue
         picture = to_tensor(centre_crop(image, arguments.crop))
         step = arguments.steps[number % len(arguments.steps)]
-        record(picture, step, prior, rounds, classes)
+        record(picture, at_step(step, 0, arguments.effort), prior, rounds, classes)
         print(path.name, step, file=sys.stderr, flush=True)
     for (level, which), (truth, spread) in sorted(rounds.items(), key=str):
-        print(f"level {level} round {which}: {truth / spread:.3f} ({64 * truth / spread:.0f} / 64)")
+        if spread:
+            print(f"level {level} round {which}: {truth / spread:.3f} ({64 * truth / spread:.0f} / 64)")
     for (k,), (count, zeros, total) in sorted(classes.items()):
         if count > zeros:
             share, ratio = zeros / count, 1 - (count - zeros) / total

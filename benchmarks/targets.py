@@ -29,7 +29,8 @@ from benchmarks.curves import Curve, bd_rate
 from benchmarks.kodak import centre_crop, mean_curve, nearest, others
 from psc import rate
 from psc.images import psnr, read_image, to_image, to_tensor
-from psc.plan import DEFAULT, OCTAVE, PROGRESSIVE, Settings, at_step
+from psc.plan import OCTAVE, Settings
+from psc.presets import BEST_STEP, DEFAULT, PROGRESSIVE, at_step
 from psc.prior import Prior
 from psc.restore import restore
 
@@ -49,7 +50,7 @@ class Cost:
 
 def targeted(image: Image.Image, kind: str, value: float, prior: Prior) -> Row:
     picture, cost = to_tensor(image), Cost()
-    how = {"seed": 0, "prior": prior, "progress": cost}
+    how = {"start": at_step(BEST_STEP), "prior": prior, "progress": cost}
     if kind == "bpp":
         found = rate.to_size(picture, int(value * image.width * image.height / 8), **how)
     else:

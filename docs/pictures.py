@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from psc import load_prior
 from psc.images import psnr, read_image, to_image, to_tensor
-from psc.plan import settings
+from psc.presets import settings
 from psc.restore import mean_and_deviation, restore
 from psc.session import Session
 from psc.sides import encoder, silent

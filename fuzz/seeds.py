@@ -8,7 +8,8 @@ from fuzz.targets import CUT, GREY, PRIOR, PYRAMID, WHOLE, unchecked
 
 from psc.bitstream.container import MAGIC, Header, unpack
 from psc.codec import encode_with
-from psc.plan import DEFAULT, Settings
+from psc.plan import Settings
+from psc.presets import DEFAULT
 
 
 def parse() -> Iterator[bytes]:

@@ -19,9 +19,9 @@ from safetensors.torch import save
 
 import psc
 from psc.images import psnr, read_image
+from psc.levels import HIGHEST, LOWEST, sigma
 from psc.prior import Prior
 from psc.prior.embedded import EmbeddedPrior
-from psc.prior.levels import HIGHEST, LOWEST, sigma
 from psc.prior.network import SCALES, Shape, scale_above
 from training.data import Patches, load
 from training.integers import calibrate, exported

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from psc.prior.levels import HIGHEST, LOWEST
+from psc.levels import HIGHEST, LOWEST
 from psc.prior.network import INPUT_LIMIT, SCALES, scale_above
 from training.data import Patches
 from training.network import Block, Net, sigmas

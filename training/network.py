@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from psc.prior.levels import HIGHEST, LOWEST, sigma
+from psc.levels import HIGHEST, LOWEST, sigma
 from psc.prior.network import SCALES, SIGMA_DATA, Shape
 
 EMBEDDING = 128

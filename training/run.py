@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import torch
 
-from psc.prior.levels import HIGHEST, LOWEST
+from psc.levels import HIGHEST, LOWEST
 from psc.prior.network import SCALES, scale_above
 from training.data import Patches
 from training.network import Net, loss

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from psc.prior.levels import sigma
+from psc.levels import sigma
 from psc.prior.network import SCALES as ALL_SCALES
 from training.data import load
 from training.network import Net

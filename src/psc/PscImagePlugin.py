@@ -29,6 +29,7 @@ OPTIONS = (
     "target_bpp",
     "target_psnr",
     "preset",
+    "effort",
     "seed",
     "prior",
     "strip",

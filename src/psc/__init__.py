@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     )
     from psc.errors import PscError
     from psc.journal import Journal
-    from psc.plan import Plan, Settings, settings
+    from psc.plan import Plan, Settings
+    from psc.presets import settings
     from psc.prior import load_prior
     from psc.PscImagePlugin import register_pillow
     from psc.truncation import keep_rounds, truncate

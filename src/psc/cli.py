@@ -100,6 +100,16 @@ PresetName = Annotated[
         help="progressive: made to be cut; paper, latent-paper: as published.  [default: by the prior]"
     ),
 ]
+Effort = Annotated[
+    int | None,
+    typer.Option(
+        "--effort",
+        "-e",
+        min=1,
+        max=9,
+        help="1: fastest; 9: smallest. For encoding and decoding.  [default: 5]",
+    ),
+]
 Caption = Annotated[
     str, typer.Option(metavar="TEXT", help="For a model with captions; auto: BLIP-2's. Stored in the file.")
 ]
@@ -192,6 +202,7 @@ def encode(
     target_bpp: TargetBpp = None,
     target_psnr: TargetPsnr = None,
     preset: PresetName = None,
+    effort: Effort = None,
     samples: Samples = None,
     rows: Rows = None,
     rounds: Rounds = None,
@@ -215,8 +226,8 @@ def encode(
     """Compress a picture to a .psc file; with --out, many pictures."""
     with files.reported(quiet):
         job = Encoding(
-            quality, target_size, target_bpp, target_psnr, _value(preset), samples, rows, rounds,
-            round_steps, caption, {}, guidance, label, seed, _value(simulate), strip, resume,
+            quality, target_size, target_bpp, target_psnr, _value(preset), effort, samples, rows,
+            rounds, round_steps, caption, {}, guidance, label, seed, _value(simulate), strip, resume,
         )  # fmt: skip
         model = worker.Model(model_name, device, half)
         if out is not None:

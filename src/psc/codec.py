@@ -15,14 +15,16 @@ from psc import carried, rate
 from psc.bitstream.container import VERSION, Header
 from psc.bitstream.rangecoder import BodyError
 from psc.errors import PscError
+from psc.exchange import StateMismatchError
 from psc.images import ImageLike, to_image, to_tensor
 from psc.journal import Journal
 from psc.latents import to_pictures
-from psc.plan import Settings, settings
+from psc.plan import Settings
+from psc.presets import BEST_STEP, at_step, settings
 from psc.prior import Prior, load_prior
 from psc.restore import Restoration, check, mean_and_deviation, restore
 from psc.restore import variations as restored_variations
-from psc.session import Session, StateMismatchError
+from psc.session import Session
 from psc.sides import PARTIAL, Encoder, Report, decoder, encoder, silent
 
 MAX_VARIATIONS = 10000
@@ -56,6 +58,7 @@ def encode(
     target_bpp: float | None = None,
     target_psnr: float | None = None,
     preset: str | None = None,
+    effort: int | None = None,
     seed: int = 0,
     prior: Prior | None = None,
     strip: bool = False,
@@ -71,6 +74,7 @@ def encode(
     per pixel of the whole file, which are never exceeded; target_psnr, in dB of the mean restoration, which
     is reached (psc.rate).
     preset: "default", or "paper" for the published scheme (up to 256x256 pixels); see :func:`preset_for`.
+    effort: of the preset "default", 1 (fastest) to 9 (smallest file), None for 5; decoding takes as long.
     seed: of the noise.
     prior: default :func:`psc.load_prior`. What it was given (``conditioned``: a caption, a class) becomes
     part of the file. strip: leave out what the picture carries but its alpha; an EXIF orientation is applied.
@@ -85,7 +89,7 @@ def encode(
     model = prior or load_prior()
     preset = preset_for(model, preset)
     if targets == (None, None, None):
-        chosen = settings(50 if quality is None else quality, preset, seed)
+        chosen = settings(50 if quality is None else quality, preset, seed, effort)
         return encode_with(image, chosen, prior=model, strip=strip, progress=progress, journal=journal)
     for value in targets:
         if value is not None and not (math.isfinite(value) and value > 0):
@@ -95,13 +99,13 @@ def encode(
     picture, extras = _taken(image, strip)
     pixels = picture.shape[1] * picture.shape[2]
     size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
-    common: dict[str, Any] = {"seed": seed, "prior": model, "progress": progress, "journal": journal}
-    common["extras"] = extras
-    with _kept(journal, picture, (target_psnr, size, seed), model):
+    start = at_step(BEST_STEP, seed, effort)
+    common: dict[str, Any] = {"prior": model, "progress": progress, "journal": journal, "extras": extras}
+    with _kept(journal, picture, (target_psnr, size, start), model):
         if target_psnr is not None:
-            found = rate.to_psnr(picture, target_psnr, **common)
+            found = rate.to_psnr(picture, target_psnr, start, **common)
         else:
-            found = rate.to_size(picture, size, **common)
+            found = rate.to_size(picture, size, start, **common)
     return found.data
 
 

@@ -37,6 +37,7 @@ class Encoding:
     target_bpp: float | None = None
     target_psnr: float | None = None
     preset: str | None = None
+    effort: int | None = None
     samples: int | None = None
     rows: int | None = None
     rounds: int | None = None
@@ -122,7 +123,7 @@ class Encoding:
     ) -> "tuple[bytes, Decoded | None]":
         from psc import codec
 
-        names = ("quality", "target_size", "target_bpp", "target_psnr", "preset", "seed")
+        names = ("quality", "target_size", "target_bpp", "target_psnr", "preset", "effort", "seed")
         if self._targets():
             goal: dict[str, Any] = {name: getattr(self, name) for name in names}
             goal |= {"strip": self.strip, "prior": model, "progress": report, "journal": journal}
@@ -135,10 +136,10 @@ class Encoding:
 
     def _settings(self, model: "Prior") -> "Settings":
         from psc import codec
-        from psc.plan import settings
+        from psc.presets import settings
 
         quality = 50 if self.quality is None else self.quality
-        chosen = settings(quality, codec.preset_for(model, self.preset), self.seed)
+        chosen = settings(quality, codec.preset_for(model, self.preset), self.seed, self.effort)
         return adjusted(
             chosen, samples=self.samples, rows=self.rows, steps=self.round_steps, rounds=self.rounds
         )

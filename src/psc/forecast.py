@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from psc.images import pad
-from psc.plan import DEFAULT, step_size
+from psc.plan import step_size
+from psc.presets import DEFAULT
 from psc.transform import Pyramid
 
 LEVELS = len(DEFAULT.levels)
@@ -27,16 +28,16 @@ HALF_OCTAVES = np.arange(-40, 41)
 """Squared coefficients are counted by these powers of sqrt(2)."""
 LATER = 0.91
 """Share of a coarse level's squared error that the finer levels' rounds and the restoration leave."""
-BITS_SPILL, ERROR_SPILL = (1.3, 0.2), (0.7, 0.0)
+BITS_SPILL, ERROR_SPILL = (0.5, 0.1), (0.8, 0.0)
 """How much of a level's misjudgement (in logarithms) is expected of the next finer one, too, finest first."""
 
-TRIAL = (0.45, 0.63, 0.32)
+TRIAL = (0.16, 0.53, 0.35)
 """(u, v, w): full resolution takes 2^u trial^v forecast^w bits per pixel."""
 
 Constants = tuple[tuple[float, float], ...]
 """(u, v) of each level, finest first."""
-BITS: Constants = ((1.28, 1.56), (1.09, 1.12), (-1.13, 0.83))
-ERROR: Constants = ((1.34, 1.36), (0.60, 1.31), (-2.63, 1.06))
+BITS: Constants = ((1.39, 1.57), (0.90, 1.08), (-0.68, 0.96))
+ERROR: Constants = ((1.15, 1.30), (0.29, 1.25), (-2.80, 1.03))
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,14 @@ from psc.sides import Encoder
 
 PRICES = (PRICE / 16, PRICE * 16)
 """Of a bit in the last round."""
-LEFT_OUT, FAIR = 25.0, 1.6
+LEFT_OUT, FAIR = 25.0, 1.0
 """What an excess that leaves rounds out counts for beside a price (both in logarithms); what costs little."""
 FULL, FILLED = 0.985, 0.98
 """Share of the bits that need not be filled up; share of a target's size that a file has at least."""
+MENDABLE = (0.965, 1.08)
+"""Excesses that the last two rounds, chosen again, mend without much harm."""
+LAST_SHARE = 0.1
+"""What the last round is expected to take of the bits of the one before, if that is not known."""
 PSNR_EXCESS = 0.2
 """By how many dB a target may be exceeded."""
 SAMPLES = 2
@@ -32,8 +36,8 @@ DOUBT, CORRECTED, FORCED = 0.05, 0.5, 2.0
 mend when no further attempt may be paid for."""
 YIELD, CORRECTIONS = 0.9, 2
 """Squared error of the particles' mean for each of the restoration (validation); how often to try."""
-TRIAL = (4, 2)
-"""Steps and samples with which full resolution is tried out: a twentieth of an encode."""
+QUICK = (4, 2)
+"""Steps and samples with which full resolution is tried out: a twelfth of an encode."""
 DOUBTFUL, IDLE = 0.2, 0.02
 """Share of the bits below which full resolution is tried out, and below which it is left out."""
 SHORTFALL = 0.25
@@ -88,8 +92,8 @@ class Size:
 
     size: int
     limit: float
-    aim, attempt, negligible = 1.02, 1.08, 0.0
-    near, tolerable = (0.965, 1.035), (0.975, 1.08)
+    aim, attempt, negligible = 0.995, 1.15, 0.0
+    near, tolerable = (0.965, 1.085), (0.965, 1.105)
 
     def expected(self, outcome: Outcome) -> float:
         """The excess that is expected of an attempt."""
@@ -107,10 +111,13 @@ class Size:
 
     def finish(self, side: Encoder, expected: float, last: bool) -> Found:
         """The file of an attempt that has ended."""
-        del last
         excess, price = side.writer.bits / self.limit, PRICE
-        if not FULL <= excess <= 1:
-            price = _price(side, lambda: side.writer.bits / self.limit - 1)
+        near = last or MENDABLE[0] <= excess <= MENDABLE[1]
+        if not FULL <= excess <= 1 and near and side.missing <= 1:
+            price = self._both_chosen_again(side)
+        if not FULL <= side.writer.bits / self.limit <= 1:
+            own = _price(side, lambda: side.writer.bits / self.limit - 1)
+            price = own if price == PRICE else price
         if not side.complete:
             excess = max(excess, expected)
         complete = side.complete
@@ -119,6 +126,21 @@ class Size:
             data = side.cut(self.size)
         fill = len(data) / self.size
         return Found(data, side.session, excess, 0.0 if fill >= FILLED else 1 - fill, price, complete)
+
+    def _both_chosen_again(self, side: Encoder) -> float:
+        """The last two rounds' numbers chosen at one price that meets the limit; the last is drawn anew.
+
+        The last round alone reaches too little: at low rates the one before has nearly all of the bits.
+        """
+        share = LAST_SHARE
+        if side.complete:
+            last = side.last_bits
+            side.go_back()
+            share = last / max(side.last_bits, 1)
+        price = _price(side, lambda: (side.writer.bits + share * side.last_bits) / self.limit - 1)
+        if not side.complete:
+            side.step()
+        return price
 
 
 @dataclass(frozen=True)
@@ -154,7 +176,7 @@ class Psnr:
         """
         if float(outcome.bits[0]) > DOUBTFUL * float(outcome.bits.sum()):
             return False
-        return side.session.trial(*TRIAL) < IDLE * side.writer.bits
+        return side.session.trial(*QUICK) < IDLE * side.writer.bits
 
     def finish(self, side: Encoder, expected: float, last: bool) -> Found:
         """The file of an attempt that has ended; measured, and corrected, if a few samples promise success.

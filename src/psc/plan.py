@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from psc.errors import PscError
+from psc.levels import HIGHEST, LOWEST
 
 FULL_BASIS = 0
 """A round of this many rows measures in the level's own fixed basis: all directions at once."""
@@ -20,11 +21,22 @@ class Level:
     scale: side, in full-resolution pixels, of the block that one of this level's pixels is the mean of.
     window: side of a window in this level's pixels; 0 is one window as large as the picture.
     samples: s, the particles; never more than at the next coarser level, whose first ones they come from.
+    start, end: noise levels (psc.levels): particles that come from a coarser level start from at least
+    the first, every draw ends at the second.
+    estimates: e, of each particle's last steps: they count as samples of their own (psc.transform.sensing).
     """
 
     scale: int
     window: int
     samples: int
+    start: int = 74
+    end: int = LOWEST
+    estimates: int = 1
+
+    @property
+    def directions(self) -> int:
+        """How many principal components a window can have: each step's samples are centred."""
+        return self.estimates * (self.samples - 1)
 
 
 @dataclass(frozen=True)
@@ -70,10 +82,12 @@ class Plan:
             and (all(level.window for level in self.levels) or len(self.levels) == 1)
             and all(2 <= level.samples <= 64 for level in self.levels)
             and all(a.samples <= b.samples for a, b in pairwise(self.levels))
+            and all(LOWEST <= level.end <= level.start <= HIGHEST for level in self.levels)
+            and all(1 <= level.estimates <= 64 // level.samples for level in self.levels)
             and 1 <= len(self.rounds) <= 255
             and all(0 <= r.level < len(self.levels) for r in self.rounds)
-            and all(0 <= r.rows < self.levels[r.level].samples for r in self.rounds)
-            and all(2 <= r.steps <= 255 for r in drawn)
+            and all(0 <= r.rows <= self.levels[r.level].directions for r in self.rounds)
+            and all(max(2, self.levels[r.level].estimates) <= r.steps <= 255 for r in drawn)
             and all(a.level >= b.level for a, b in pairwise(drawn))
             and all(
                 r.refines and r.rows == FULL_BASIS and r.level in whole for r in self.rounds[len(drawn) :]
@@ -100,53 +114,6 @@ class Plan:
         """Side of the square block of full-resolution pixels in which the windows of all levels nest."""
         return max(level.scale * max(level.window, 1) for level in self.levels)
 
-
-def _repeat(count: int, level: int, rows: int, steps: int) -> tuple[Round, ...]:
-    return (Round(level, rows, steps),) * count
-
-
-DEFAULT = Plan(
-    levels=(Level(1, 16, 12), Level(4, 8, 12), Level(16, 4, 12)),
-    rounds=(
-        Round(2, 5, 14), *_repeat(8, 2, 5, 8), Round(2, FULL_BASIS, 8),
-        Round(1, 6, 14), *_repeat(7, 1, 6, 5), Round(1, FULL_BASIS, 5),
-        Round(0, 10, 8), Round(0, FULL_BASIS, 5),
-    ),
-)  # fmt: skip
-"""Principal components while they pay, then each level's full basis: the error approaches the quantiser's."""
-
-
-PROGRESSIVE = Plan(
-    levels=DEFAULT.levels,
-    rounds=(*DEFAULT.rounds, *(Round(level, FULL_BASIS, 0) for level in (2, 1, 0))),
-)
-"""Files to be cut: a whole file at twice the step, then refinements. docs/benchmarks.md has the price."""
-
-PAPER = Plan(
-    levels=(Level(1, 0, 16),),
-    rounds=_repeat(255, 0, 12, 20),
-    paper=True,
-)
-
-LATENT = Plan(
-    levels=(Level(1, 8, 12),),
-    rounds=(Round(0, 8, 14), *_repeat(5, 0, 8, 8), Round(0, FULL_BASIS, 8)),
-)
-"""For latents: one level, because the models know one size only; docs/latent.md."""
-
-LATENT_PAPER = Plan(
-    levels=(Level(1, 0, 16),),
-    rounds=_repeat(255, 0, 12, 50),
-    paper=True,
-)
-"""The published Latent-PSC (256 rounds there; a file's plan has 255 at most)."""
-
-WORST_STEP, BEST_STEP = 180, 60
-"""Step indices of qualities 0 and 100."""
-WORST_LATENT_STEP, BEST_LATENT_STEP = 168, 88
-"""The same for latents, whose numbers are about 1 where pixels' are about .5."""
-PRESETS = ("default", "progressive", "paper", "latent", "latent-paper")
-"""Of pixels, and of latents."""
 
 STEP_MANTISSAS = (65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
                   92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515)  # fmt: skip
@@ -188,32 +155,3 @@ class Settings:
         """(level, number of its rounds) in the order of coding."""
         levels = [item.level for item in self.plan.rounds[: self.rounds]]
         return [(level, levels.count(level)) for level in sorted(set(levels), reverse=True)]
-
-
-def at_step(index: int, seed: int = 0) -> Settings:
-    """The default preset with a step of one's own."""
-    return Settings(DEFAULT, len(DEFAULT.rounds), index, seed)
-
-
-def settings(quality: float, preset: str = "default", seed: int = 0) -> Settings:
-    """Settings for a quality of 0 (smallest file) to 100.
-
-    default, latent: the step shrinks evenly in its logarithm, by an octave every 13 (latent: 20) points.
-    progressive: as default, measured at twice the step and then refined.
-    paper, latent-paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its
-    logarithm.
-    """
-    if not 0 <= quality <= 100:
-        raise PscError(f"quality {quality} came; expected a number from 0 (smallest) to 100 (best)")
-    if preset in ("paper", "latent-paper"):
-        plan = PAPER if preset == "paper" else LATENT_PAPER
-        return Settings(plan, round(len(plan.rounds) ** (quality / 100)), 0, seed)
-    if preset == "latent":
-        index = WORST_LATENT_STEP - round(quality * (WORST_LATENT_STEP - BEST_LATENT_STEP) / 100)
-        return Settings(LATENT, len(LATENT.rounds), index, seed)
-    index = WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100)
-    if preset == "progressive":
-        return Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), index + OCTAVE, seed)
-    if preset != "default":
-        raise PscError(f"preset {preset!r} is unknown; choose one of: {', '.join(PRESETS)}")
-    return at_step(index, seed)

@@ -14,17 +14,16 @@ import torch
 
 from psc.errors import PscError
 from psc.forecast import Forecast
-from psc.goals import SHORT, TRIAL, Found, Psnr, Size
+from psc.goals import QUICK, SHORT, Found, Psnr, Size
 from psc.journal import Journal
-from psc.plan import BEST_STEP, WORST_STEP, Settings, at_step
+from psc.plan import Settings
+from psc.presets import BEST_STEP, WORST_STEP
 from psc.prior import Prior
 from psc.session import Progress
 from psc.sides import LEAST_ROUND, Encoder, Report, encoder, new_header
 
 COST = 2.5
 """What a target may cost, in network evaluations of one plain encode; more only if it is not met by then."""
-RESERVE = 2
-"""Attempts that must be left to pay for when one is given up: the next one may miss, too."""
 EARLY = 0.1
 """Share of an encode up to which beginning again costs little."""
 CHEAP = 0.85
@@ -35,20 +34,23 @@ RESTARTS = 8
 def to_size(
     picture: torch.Tensor,
     size: int,
+    start: Settings,
     *,
-    seed: int,
     prior: Prior,
     progress: Report,
     journal: Journal | None = None,
     extras: bytes = b"",
 ) -> Found:
-    """A file of at most ``size`` bytes, extras (packed) included; PscError if that is too few or too many."""
-    header = new_header(picture, at_step(BEST_STEP, seed), prior, extras)
+    """A file of at most ``size`` bytes, extras (packed) included; PscError if that is too few or too many.
+
+    start: the settings, but for the step index.
+    """
+    header = new_header(picture, start, prior, extras)
     fixed = len(replace(header, body_length=size).pack())
     if size < fixed + LEAST_ROUND:
         raise PscError(f"{size} bytes came as the target; this picture takes {fixed + LEAST_ROUND} at least")
     goal = Size(size, 8.0 * (size - fixed))
-    found = _search(_Attempts(picture, goal, seed, prior, progress, journal, extras))
+    found = _search(_Attempts(picture, goal, start, prior, progress, journal, extras))
     if found.excess < 1 and found.miss:
         raise PscError(
             f"{size} bytes came as the target; the most that this picture takes is {len(found.data)}"
@@ -59,15 +61,15 @@ def to_size(
 def to_psnr(
     picture: torch.Tensor,
     target: float,
+    start: Settings,
     *,
-    seed: int,
     prior: Prior,
     progress: Report,
     journal: Journal | None = None,
     extras: bytes = b"",
 ) -> Found:
     """A file whose mean restoration has at least ``target`` dB; PscError if no file has."""
-    found = _search(_Attempts(picture, Psnr(target, picture), seed, prior, progress, journal, extras))
+    found = _search(_Attempts(picture, Psnr(target, picture), start, prior, progress, journal, extras))
     if found.miss >= SHORT:
         best = target - (found.miss - SHORT)
         raise PscError(f"{target:g} dB came as the target; the most that this picture reaches is {best:.2f}")
@@ -91,14 +93,15 @@ class _Attempts:
         self,
         picture: torch.Tensor,
         goal: Size | Psnr,
-        seed: int,
+        start: Settings,
         prior: Prior,
         progress: Report,
         journal: Journal | None,
         extras: bytes,
     ) -> None:
         self.goal = goal
-        self._picture, self._seed, self._prior, self._journal = picture, seed, prior, journal
+        self._picture, self._start, self._prior, self._journal = picture, start, prior, journal
+        self._plain = start.plan.nfe(start.rounds)
         self._progress, self._forecast, self._extras = progress, Forecast(picture), extras
         self._spent, self._restarts, self._attempt = 0.0, 0, goal.attempt
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
@@ -108,18 +111,18 @@ class _Attempts:
         """Whether no further attempt is possible, or none may be paid for."""
         if self._coarsest < self._finest or best.miss >= SHORT:
             return self._coarsest < self._finest
-        return not self._affordable(self._index(), 2 if best.miss > self.goal.negligible else 1)
+        return not self._affordable(2 if best.miss > self.goal.negligible else 1)
 
     def run(self) -> Found | None:
         """An encode with the likeliest step; None if it was given up early for what it taught."""
         index = self._index()
-        settings = at_step(index, self._seed)
+        settings, self._attempt = replace(self._start, step_index=index), self.goal.attempt
         side = encoder(self._picture, settings, self._prior, self._report, self._journal, self._extras)
         if not self._code(side, settings, index):
             self._spent += side.session.nfe
             return None
         expected = self._expected(index)
-        last = not self._affordable(index, 1, side.session.nfe)
+        last = not self._affordable(1, side.session.nfe)
         found = self.goal.finish(side, expected, last)
         if isinstance(self.goal, Psnr):
             self._forecast.scale_error(expected / found.excess)
@@ -149,7 +152,7 @@ class _Attempts:
                 break
             self._forecast.observe(index, level, side.writer.bits - before, side.session.errors()[0])
             if level == 1 and not self._done and isinstance(self.goal, Size):
-                self._forecast.observe_trial(index, side.session.trial(*TRIAL))
+                self._forecast.observe_trial(index, side.session.trial(*QUICK))
             if level > 0 and self._give_up(side, index):
                 self._restarts += 1
                 return False
@@ -157,8 +160,8 @@ class _Attempts:
 
     def _give_up(self, side: Encoder, index: int) -> bool:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
-        early = side.session.nfe < EARLY * _cost(index)
-        if self._restarts >= RESTARTS or not self._affordable(index, 1, side.session.nfe, RESERVE):
+        early = side.session.nfe < EARLY * self._plain
+        if self._restarts >= RESTARTS or not self._affordable(1, side.session.nfe):
             return False
         low, high = self.goal.near if early else self.goal.tolerable
         return not low <= self._expected(index) / self._aim <= high and self._index() != index
@@ -179,13 +182,12 @@ class _Attempts:
                 return index
         return self._finest
 
-    def _affordable(self, index: int, times: float, spent: float = 0.0, attempts: int = 1) -> bool:
-        """Whether so many more attempts with this index are within the cost that rate control may have.
+    def _affordable(self, times: float, spent: float = 0.0) -> bool:
+        """Whether one more attempt is within so many times the cost that rate control may have.
 
         spent: on the attempt that is in the making.
         """
-        left = times * COST * _cost(index) - self._spent - spent
-        return attempts * self._attempt * _cost(index) <= left
+        return (self._attempt - times * COST) * self._plain <= -self._spent - spent
 
     @property
     def _aim(self) -> float:
@@ -195,10 +197,5 @@ class _Attempts:
         return self.goal.expected(self._forecast.outcome(index))
 
     def _report(self, now: Progress) -> None:
-        nfe, total = self._spent + now.nfe, self._spent + _cost(BEST_STEP)
-        self._progress(replace(now, planned=at_step(BEST_STEP).rounds, nfe=nfe, total=max(nfe, total)))
-
-
-def _cost(index: int) -> float:
-    chosen = at_step(index)
-    return chosen.plan.nfe(chosen.rounds)
+        nfe, total = self._spent + now.nfe, self._spent + self._plain
+        self._progress(replace(now, planned=self._start.rounds, nfe=nfe, total=max(nfe, total)))

@@ -23,9 +23,9 @@ from torch.nn import functional
 from psc.errors import PscError
 from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT
+from psc.levels import HIGHEST, LOWEST
 from psc.posterior import Sampler, ddrm, pigdm
 from psc.prior import Differentiable, Prior
-from psc.prior.levels import HIGHEST, LOWEST
 from psc.session import Session
 
 Shown = Callable[[torch.Tensor], torch.Tensor]

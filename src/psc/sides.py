@@ -37,13 +37,19 @@ class Encoder:
 
     def __init__(self, header: Header, writer: Writer, session: Session) -> None:
         self.header, self.writer, self.session = header, writer, session
-        self._rounds, self._calls, self._bits = 0, 0, 0
+        self._rounds = 0
+        self._marks: list[tuple[int, int]] = []
 
     def step(self) -> None:
         """The next round."""
-        self._calls, self._bits = self.writer.calls, self.writer.bits
+        self._marks.append((self.writer.calls, self.writer.bits))
         self.session.step()
         self._rounds = self.session.rounds
+
+    @property
+    def last_bits(self) -> int:
+        """That the last round took."""
+        return self.writer.bits - self._marks[-1][1]
 
     def file(self) -> bytes:
         """The file of all rounds so far."""
@@ -52,21 +58,32 @@ class Encoder:
     @property
     def complete(self) -> bool:
         """Whether all of the plan's rounds are done."""
-        return self._begun == len(self.session.plan.rounds)
+        return self.missing == 0
+
+    @property
+    def missing(self) -> int:
+        """How many of the plan's rounds have not been begun."""
+        return len(self.session.plan.rounds) - self._begun
 
     def step_again(self, price: float) -> None:
         """The last round's numbers once more, chosen with another price of a bit."""
-        self.writer.rewind(self._calls)
+        self.writer.rewind(self._marks[-1][0])
         self.session.step_again(self.writer, price)
+
+    def go_back(self) -> None:
+        """Undo the last round, so that step_again is for the one before it."""
+        self.writer.rewind(self._marks.pop()[0])
+        self.session.go_back(self.writer)
+        self._rounds = self.session.rounds
 
     def least(self) -> int:
         """Bytes that a file needs so that the last round alone is cut."""
-        return len(self.file()) - (self.writer.bits - self._bits) // 8 + LEAST_ROUND
+        return len(self.file()) - self.last_bits // 8 + LEAST_ROUND
 
     def cut(self, size: int) -> bytes:
         """The file cut to ``size`` bytes, within the last round; the session takes its decoder's state."""
         data = seal_cut(self._done(), self.writer.finish(), size)
-        self.session.step_again(self.writer.reread(unpack(data)[1], self._calls))
+        self.session.step_again(self.writer.reread(unpack(data)[1], self._marks[-1][0]))
         return data
 
     def _done(self) -> Header:
@@ -189,7 +206,8 @@ def _check_size(plan: Plan, rounds: int, channels: int, height: int, width: int)
             "the default preset"
         )
     rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[:rounds])
-    needed = 4 * channels * height * width * (plan.levels[0].samples + rows)
+    finest = plan.levels[0]
+    needed = 4 * channels * height * width * (finest.samples * (1 + finest.estimates) + rows)
     limit = min(MAX_STATE_BYTES, _memory())
     if needed > limit:
         raise PscError(

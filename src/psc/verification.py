@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from psc.errors import PscError
+from psc.exchange import StateMismatchError
 from psc.images import to_image
 from psc.latents import to_pictures
 from psc.prior import Prior, load_prior
 from psc.restore import restore
-from psc.session import Session, StateMismatchError
+from psc.session import Session
 from psc.sides import Report, decoder, silent
 
 

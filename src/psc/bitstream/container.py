@@ -13,21 +13,11 @@ from typing import IO, Any
 from psc.bitstream import extras, text
 from psc.bitstream.fields import Fields, varint
 from psc.errors import PscError
-from psc.plan import (
-    DEFAULT,
-    FINEST_STEP,
-    LATENT,
-    LATENT_PAPER,
-    PAPER,
-    PROGRESSIVE,
-    Level,
-    Plan,
-    Round,
-    step_size,
-)
+from psc.plan import FINEST_STEP, Level, Plan, Round, step_size
+from psc.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS, LATENT, LATENT_PAPER, PAPER, PROGRESSIVE
 
 MAGIC = b"\x89PSC"
-VERSION = 3
+VERSION = 4
 NAMED_PLANS = {1: DEFAULT, 2: PAPER, 3: LATENT, 4: LATENT_PAPER, 5: PROGRESSIVE}
 PLAN_NAMES = {
     DEFAULT: "default",
@@ -36,6 +26,9 @@ PLAN_NAMES = {
     LATENT_PAPER: "latent-paper",
     PROGRESSIVE: "progressive",
 }
+_OTHERS = {effort: plan for effort, plan in EFFORTS.items() if effort != DEFAULT_EFFORT}
+NAMED_PLANS |= {len(NAMED_PLANS) + n: plan for n, plan in enumerate(_OTHERS.values(), start=1)}
+PLAN_NAMES |= {plan: f"effort {effort}" for effort, plan in _OTHERS.items()}
 EXPLICIT_PLAN = 0
 GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE, EXTRAS = 1, 2, 4, 8, 16, 32, 64
 """Flags."""
@@ -251,7 +244,8 @@ def _pack_plan(plan: Plan) -> bytes:
         else:
             groups.append([1, *fields])
     out = [EXPLICIT_PLAN, int(plan.paper), len(plan.levels)]
-    out += [value for level in plan.levels for value in (level.scale, level.window, level.samples)]
+    for level in plan.levels:
+        out += [level.scale, level.window, level.samples, level.start, level.end, level.estimates]
     return bytes([*out, len(groups), *(value for group in groups for value in group)])
 
 
@@ -262,7 +256,7 @@ def _unpack_plan(reader: Fields) -> Plan:
     if number != EXPLICIT_PLAN:
         raise PscError(f"plan number {number} is unknown to this version of psc; a newer one may know it")
     paper, levels = reader.byte(), reader.byte()
-    pyramid = tuple(Level(reader.byte(), reader.byte(), reader.byte()) for _ in range(min(levels, 9)))
+    pyramid = tuple(Level(*(reader.byte() for _ in range(6))) for _ in range(min(levels, 9)))
     rounds: list[Round] = []
     for _ in range(reader.byte()):
         repeat, level, rows, steps = (reader.byte() for _ in range(4))

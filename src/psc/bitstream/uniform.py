@@ -26,16 +26,16 @@ MAX_CLASS = TABLES + 4 * 15 - 1
 """Low parts of at most 15 bits."""
 
 # Before anything was seen: the probability of zero, and how much less likely each further step is, in
-# 1024ths, by class (measured on training photographs, with the first prior).
-ZERO = (847, 794, 705, 635, 576, 474, 421, 359, 316, 255, 230, 191, 195, 148, 125, 113, 90, 82, 61, 46)
-RATIO = (36, 49, 73, 116, 160, 200, 312, 360, 415, 514, 582, 635, 686, 727, 768, 804, 829, 852, 876, 901)
+# 1024ths, by class (measured on validation photographs).
+ZERO = (861, 791, 710, 631, 559, 476, 405, 350, 299, 252, 208, 184, 161, 125, 115, 86, 72, 70, 57, 50)
+RATIO = (71, 89, 119, 155, 199, 242, 304, 368, 435, 499, 565, 615, 675, 713, 754, 794, 829, 853, 882, 899)
 
 # Samples are too alike in a level's first rounds and too different in its last ones: what |q| is on average,
 # by a level's round, in 64ths of what the samples' spread says (measured on validation photographs).
 # Pyramid's last level, levels between, full resolution; beside each, what holds in full-basis rounds.
 COARSEST_GAINS, COARSEST_FULL = (99, 152, 84, 72, 68, 54, 50, 52), 54
-MIDDLE_GAINS, MIDDLE_FULL = (138, 84, 62, 50, 47, 45, 41, 39), 64
-FINEST_GAINS, FINEST_FULL = (89, 62, 50, 45, 42, 38, 36, 34), 86
+MIDDLE_GAINS, MIDDLE_FULL = (134, 78, 60, 52, 48, 45, 45, 42), 75
+FINEST_GAINS, FINEST_FULL = (105, 62, 50, 45, 42, 38, 36, 34), 83
 
 
 def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:

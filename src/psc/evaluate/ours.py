@@ -8,7 +8,8 @@ from PIL import Image
 from psc import rate
 from psc.errors import PscError
 from psc.images import to_image, to_tensor
-from psc.plan import PAPER, Settings
+from psc.plan import Settings
+from psc.presets import BEST_STEP, PAPER, at_step
 from psc.prior import Prior
 from psc.restore import Restoration, restore
 from psc.session import Progress, Session
@@ -31,7 +32,7 @@ def encode(image: Image.Image, preset: str, size: int, prior: Prior, report: Rep
         raise PscError(f"{prior.name} is a model of latents, which has no rate control; choose one of pixels")
     picture = to_tensor(image)
     if preset == "default":
-        found = rate.to_size(picture, size, seed=0, prior=prior, progress=report)
+        found = rate.to_size(picture, size, at_step(BEST_STEP), prior=prior, progress=report)
         return found.data, found.session
     side = encoder(picture, Settings(PAPER, len(PAPER.rounds), 0), prior, report)
     header = len(replace(side.header, body_length=size).pack())

@@ -9,7 +9,7 @@ depend on the batch, the device or the number of threads.
 
 import torch
 
-SWEEPS = 8
+SWEEPS = 5
 
 
 def symmetric_eigen(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,10 +22,12 @@ def synthesise(low: torch.Tensor, bands: list[torch.Tensor]) -> torch.Tensor:
     """The inverse of :func:`analyse`."""
     for band in reversed(bands):
         horizontal, vertical, diagonal = band.unbind(2)
-        out = low.new_empty(*low.shape[:2], 2 * low.shape[2], 2 * low.shape[3])
-        out[..., 0::2, 0::2] = (low + horizontal + vertical + diagonal) / 2
-        out[..., 0::2, 1::2] = (low - horizontal + vertical - diagonal) / 2
-        out[..., 1::2, 0::2] = (low + horizontal - vertical - diagonal) / 2
-        out[..., 1::2, 1::2] = (low - horizontal - vertical + diagonal) / 2
-        low = out
+        upper = _beside((low + vertical) / 2, (horizontal + diagonal) / 2)
+        lower = _beside((low - vertical) / 2, (horizontal - diagonal) / 2)
+        low = torch.stack([upper, lower], 3).flatten(2, 3)
     return low
+
+
+def _beside(even: torch.Tensor, odd: torch.Tensor) -> torch.Tensor:
+    """Sums and differences (..., h, w) in turn along the last axis: (..., h, 2 w)."""
+    return torch.stack([even + odd, even - odd], -1).flatten(-2)

@@ -1,8 +1,8 @@
 """Drawing images that agree with the measurements."""
 
+from psc.levels import HIGHEST, level_above, schedule, sigma
 from psc.posterior import ddrm, pigdm
 from psc.posterior.particles import Draw, Sampler
 from psc.posterior.threads import side_by_side
-from psc.prior.levels import HIGHEST, level_above, schedule, sigma
 
 __all__ = ["HIGHEST", "Draw", "Sampler", "ddrm", "level_above", "pigdm", "schedule", "side_by_side", "sigma"]

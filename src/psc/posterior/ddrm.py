@@ -15,20 +15,22 @@ else would remember y below sigma_y, where DDRM leaves the measurements alone.
 """
 
 import math
+from collections import deque
 
 import torch
 
 from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
+from psc.levels import schedule, sigma
 from psc.posterior.particles import Agree, Count, Draw, evaluate
 from psc.posterior.threads import each_group
-from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Prior
 
 
 def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: Count) -> torch.Tensor:
     """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32 multiples of 2^-16.
 
+    Returns the last how.estimates estimates of each, (s, estimates x C, h, w): the last one is the sample.
     agree is P. C is the prior's number of channels, or 1 for a grey picture under a colour prior.
     ``progress`` is called with the number of network evaluations just done. The particles are
     independent, each with a noise stream of its own: grouping them does not change them.
@@ -36,11 +38,13 @@ def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: C
 
     def anneal(some: range, count: Count) -> torch.Tensor:
         x0 = start[some.start : some.stop]
-        for step, level in enumerate(schedule(how.level, how.steps)):
+        kept: deque[torch.Tensor] = deque(maxlen=how.estimates)
+        for step, level in enumerate(schedule(how.level, how.steps, how.end)):
             noise = how.noise(step, some, (prior.channels, *x0.shape[2:]))
             x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
+            kept.append(x0)
             count(len(x0))
-        return x0
+        return torch.cat(list(kept), 1)
 
     return each_group(prior, start, anneal, progress)
 

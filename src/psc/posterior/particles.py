@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import gaussian
+from psc.levels import LOWEST
 from psc.prior.protocol import Prior
 
 Agree = Callable[[torch.Tensor], torch.Tensor]
@@ -22,7 +23,8 @@ class Draw:
 
     level: index of the first noise level. steps: evaluations per particle. sigma_y: the measurements'
     noise in the particles' pixel units. scale: of the particles, see Prior.denoise. seed, index: the noise
-    streams (seed; index, step, particle). first: number of the first particle.
+    streams (seed; index, step, particle). first: number of the first particle. end: index of the last noise
+    level. estimates: how many of the last steps' estimates are kept.
     """
 
     level: int
@@ -32,6 +34,8 @@ class Draw:
     seed: int
     index: int
     first: int = 0
+    end: int = LOWEST
+    estimates: int = 1
 
     def noise(self, step: int, particles: range, shape: tuple[int, ...]) -> torch.Tensor:
         """Standard normal noise (B, *shape) of a step, float64; ``particles`` count from 0 in this draw."""
@@ -40,7 +44,7 @@ class Draw:
 
 
 Sampler = Callable[[Prior, Agree, torch.Tensor, Draw, Count], torch.Tensor]
-"""draw(prior, agree, start, how, progress) -> particles, of ``start``'s shape (s, C, h, w)."""
+"""draw(prior, agree, start, how, progress) -> (s, estimates x C, h, w) of ``start``'s (s, C, h, w)."""
 
 
 def evaluate(prior: Prior, x: torch.Tensor, level: float, scale: int) -> torch.Tensor:

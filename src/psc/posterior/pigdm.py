@@ -41,9 +41,9 @@ import torch
 from torch.nn import functional
 
 from psc.errors import PscError
+from psc.levels import schedule, sigma
 from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate
 from psc.posterior.threads import each_group
-from psc.prior.levels import schedule, sigma
 from psc.prior.protocol import Differentiable, Prior
 
 LEAST = 1e-4

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load
 
 from psc.errors import PscError
-from psc.prior.levels import HIGHEST, LOWEST, sigma
+from psc.levels import HIGHEST, LOWEST, sigma
 from psc.prior.network import Network, scale_above
 from psc.prior.tiles import pulled_back, tiled
 from psc.prior.twin import Twin
@@ -58,7 +58,7 @@ class EmbeddedPrior:
 def _level(sigma: float) -> int:
     if sigma not in _LEVELS:
         raise PscError(
-            f"the embedded prior knows {len(_LEVELS)} noise levels (psc.prior.levels), "
+            f"the embedded prior knows {len(_LEVELS)} noise levels (psc.levels), "
             f"and sigma = {sigma} is not one of them"
         )
     return _LEVELS[sigma]

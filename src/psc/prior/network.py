@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from psc.levels import LOWEST, sigma
 from psc.prior.convolution import Layer, ready, to_bytes
-from psc.prior.levels import LOWEST, sigma
 
 SIGMA_DATA = 0.5
 INPUT_LIMIT = 2047

@@ -31,7 +31,7 @@ class Prior(Protocol):
         """E[x0 | x0 + sigma n = x] for n standard normal.
 
         x: (B, channels, H, W) float32, pixels in [-1, 1] plus noise; returns the same shape, float32.
-        sigma: one of the sampler's levels (psc.prior.levels); a prior that takes others, too, rounds them
+        sigma: one of the sampler's levels (psc.levels); a prior that takes others, too, rounds them
         to its own. scale: each pixel of x0 is the mean of a
         square of so many pixels a side (a prior need not care).
         """

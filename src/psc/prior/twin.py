@@ -15,7 +15,7 @@ import torch
 from torch.autograd import Function
 from torch.nn import functional
 
-from psc.prior.levels import LOWEST, sigma
+from psc.levels import LOWEST, sigma
 from psc.prior.network import INPUT_LIMIT, SCALES, SIGMA_DATA, Shape, Tensors
 
 

@@ -4,6 +4,9 @@ Elata, Michaeli and Elad, "Adaptive compressed sensing with diffusion-based post
 algorithm 1: centre the s samples, remove what H already sees, and take the leading right singular vectors.
 They come from the s x s Gram matrix of the samples: with X X^T = U^T diag(lambda) U, row i is
 u_i X / sqrt(lambda_i).
+
+The estimates of each particle's last steps are nearly as good as other particles, and cost nothing: they
+count as samples, too, each step's centred by its own mean. The last step's predict.
 """
 
 import zlib
@@ -51,10 +54,14 @@ class Proposal:
 
 
 def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Proposal:
-    """The next ``rows`` rows (or FULL_BASIS) for level k, from particles (s, C, h, w) at that level."""
+    """The next ``rows`` rows (or FULL_BASIS) for level k.
+
+    particles: (s, e C, h, w) at that level, e estimates of each, the last one last.
+    """
     parts = []
-    for band in pyramid.bands(k, len(particles)):
-        f = pyramid.coefficients(k, particles[:, :, band.pixels])[0]
+    steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
+    for band in pyramid.bands(k, len(particles) * len(steps)):
+        f = torch.stack([pyramid.coefficients(k, step[:, :, band.pixels])[0] for step in steps])
         windows = pyramid.levels[k].part(band.windows[0])
         parts.append(_full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows))
     if len(parts) == 1:
@@ -68,22 +75,24 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
 
 
 def _full(windows: Windows, f: torch.Tensor) -> Proposal:
-    """All directions of the fixed basis; afterwards nothing is left unmeasured."""
+    """All directions of the fixed basis for f (e, s, n, d); afterwards nothing is left unmeasured."""
     c = windows.to_basis(f)
-    return Proposal(None, _mean(c), _variance(c), 0.0)
+    return Proposal(None, _mean(c)[-1], _variance(c), 0.0)
 
 
 def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:
-    """The leading r principal components of f (s, n, d) in each window."""
-    s = len(f)
-    x = to_grid(windows.rest(f - _mean(f)).transpose(0, 1), DEVIATION_BITS)
+    """The leading r principal components of f (e, s, n, d) in each window."""
+    e, s = f.shape[:2]
+    deviations = (f - _mean(f)[:, None]).flatten(0, 1)
+    x = to_grid(windows.rest(deviations).transpose(0, 1), DEVIATION_BITS)
     values, vectors = symmetric_eigen(x @ x.transpose(1, 2))
     components = to_grid(vectors[:, :r], VECTOR_BITS) @ x
     length = torch.sqrt(torch.clamp(values[:, :r, None], min=2.0**-40))
     rows = _orthonormal(windows.rows.double(), to_grid(components / length, VECTOR_BITS))
-    c = to_grid(apply(rows.float(), f))
-    left = values[:, min(r, s - 2)].max() / (s - 1)
-    return Proposal(rows.float(), _mean(c), _variance(c), float(left))
+    c = to_grid(apply(rows.float(), f.flatten(0, 1))).reshape(e, s, len(rows), -1)
+    freedom = e * (s - 1)
+    left = values[:, min(r, freedom - 1)].max() / freedom
+    return Proposal(rows.float(), _mean(c)[-1], _variance(c), float(left))
 
 
 def _orthonormal(known: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
@@ -105,10 +114,11 @@ def _orthonormal(known: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
 
 
 def _mean(c: torch.Tensor) -> torch.Tensor:
-    return to_grid(c.sum(0) / len(c))
+    """Of each step's samples c (e, s, ...): (e, ...)."""
+    return to_grid(c.sum(1) / c.shape[1])
 
 
 def _variance(c: torch.Tensor) -> torch.Tensor:
-    """Unbiased variance of c (s, n, r) about its mean; rounded to 2^-10 first, so that sums are exact."""
-    deviation = to_grid(c - _mean(c), 10)
-    return (deviation * deviation).sum(0) / (len(c) - 1)
+    """Variance of c (e, s, n, r) about each step's mean; rounded to 2^-10 first, so that sums are exact."""
+    deviation = to_grid(c - _mean(c)[:, None], 10)
+    return (deviation * deviation).sum((0, 1)) / (c.shape[0] * (c.shape[1] - 1))

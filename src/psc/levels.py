@@ -5,7 +5,7 @@ integer every level is an exact multiple of 2^-30, and a schedule is a list of i
 """
 
 LOWEST = 32
-"""sigma = 0.031: where every schedule ends."""
+"""sigma = 0.031: where schedules end, if nothing else is asked for."""
 HIGHEST = 117
 """sigma = 20.4, where a picture is drowned: draws from pure noise start here."""
 
@@ -20,7 +20,7 @@ def level_above(variance: float, lowest: int = LOWEST) -> int:
     return next((j for j in range(lowest, HIGHEST) if sigma(j) * sigma(j) >= variance), HIGHEST)
 
 
-def schedule(start: int, steps: int) -> list[int]:
-    """``steps`` levels from ``start`` down to LOWEST, evenly spaced (ties round down)."""
-    span = start - LOWEST
+def schedule(start: int, steps: int, end: int = LOWEST) -> list[int]:
+    """``steps`` levels from ``start`` down to ``end``, evenly spaced (ties round down)."""
+    span = start - end
     return [start - (2 * i * span + steps - 1) // (2 * (steps - 1)) for i in range(steps)]

@@ -1,0 +1,49 @@
+"""What each number of the default plan is worth: the plan with one of them changed.
+
+    python -m benchmarks.study DIR --crop 256 --every 4 --steps 140 116
+    python -m benchmarks.study DIR --crop 256 --every 4 --steps 140 116 --table
+
+As benchmarks.efforts, with BD-rates against the default plan.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.efforts import BEFORE, run
+from psc.plan import FULL_BASIS, Plan
+from psc.presets import DEFAULT
+
+
+def changed(k: int, rows: int | None = None, **changes: int) -> Plan:
+    """The default with a level, and the rows of its principal components, changed."""
+    levels = [replace(item, **changes) if i == k else item for i, item in enumerate(DEFAULT.levels)]
+    rounds = [
+        replace(item, rows=rows) if rows and item.level == k and item.rows != FULL_BASIS else item
+        for item in DEFAULT.rounds
+    ]
+    return replace(DEFAULT, levels=tuple(levels), rounds=tuple(rounds))
+
+
+VARIANTS = {
+    "default": DEFAULT,
+    "before": BEFORE,
+    "full resolution: 1 estimate, 7 rows": changed(0, 7, estimates=1),
+    "full resolution: 2 estimates": changed(0, estimates=2),
+    "full resolution: windows of 16x16": changed(0, window=16),
+    "full resolution: end 32": changed(0, end=32),
+    "full resolution: end 40": changed(0, end=40),
+    "full resolution: end 48": changed(0, end=48),
+    "full resolution: start 74": changed(0, start=74),
+    "full resolution: 8 rows": changed(0, 8),
+    "full resolution: 12 rows": changed(0, 12),
+    "middle: 1 estimate": changed(1, estimates=1),
+    "middle: 3 estimates": changed(1, estimates=3),
+    "middle: end 32": changed(1, end=32),
+    "middle: end 44": changed(1, end=44),
+    "middle: start 64": changed(1, start=64),
+    "middle: 12 samples": changed(1, samples=12),
+}
+
+
+if __name__ == "__main__":
+    run(__doc__, VARIANTS, "default", Path("benchmarks/results/study.jsonl"))
