@@ -15,6 +15,11 @@ SMALL = Plan(
     levels=(Level(1, 8, 6), Level(4, 4, 6)),
     rounds=(Round(1, 3, 6), Round(1, 3, 4), Round(1, FULL_BASIS, 4), Round(0, 4, 6), Round(0, FULL_BASIS, 4)),
 )
+ESTIMATES = Plan(
+    levels=(Level(1, 8, 4, 70, 44, 3), Level(4, 4, 6, end=38, estimates=2)),
+    rounds=(Round(1, 3, 6), Round(1, 3, 4), Round(1, FULL_BASIS, 4), Round(0, 8, 6), Round(0, FULL_BASIS, 4)),
+)
+"""As SMALL, with more samples than particles, and noise levels of its own."""
 SMALL_PAPER = Plan((Level(1, 0, 8),), (Round(0, 5, 5),) * 6, paper=True)
 
 

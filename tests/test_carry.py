@@ -253,7 +253,7 @@ def test_a_target_size_is_of_the_whole_file() -> None:
 def test_a_target_psnr_is_of_the_colours(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def to_psnr(picture: Any, target: float, **options: Any) -> Any:
+    def to_psnr(picture: Any, target: float, start: Settings, **options: Any) -> Any:
         seen.extend([picture.shape, target, options["extras"]])
         return SimpleNamespace(data=b"file")
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import psc
-from psc import cli, files, images, prior, restore
+from psc import cli, codec, files, images, prior, restore
 from tests.conftest import interruptible
 
 SIZE = (40, 30)
@@ -141,6 +141,13 @@ def test_the_output_format_follows_the_extension(psc: Psc, folder: Path) -> None
         assert psc("decode", folder / "b.psc", folder / name, "--restore", "preview").code == 0
         with Image.open(folder / name) as image:
             assert (image.format, image.size) == (expected, SIZE)
+
+
+def test_effort_reaches_the_file(psc: Psc, folder: Path) -> None:
+    assert psc("encode", folder / "a.png", "-q", 5, "-e", 1).code == 0
+    data = (folder / "a.psc").read_bytes()
+    assert data == codec.encode(picture(*SIZE), quality=5, effort=1, prior=small_prior())
+    assert "effort 1" in psc("info", folder / "a.psc").out.decode()
 
 
 def test_grey_and_seed_reach_the_file(psc: Psc, folder: Path) -> None:
@@ -319,6 +326,8 @@ def test_version_and_help_come_without_pytorch() -> None:
         ["encode", "a.png", "-q", "good"],
         ["encode", "a.png", "--preset", "fast"],
         ["encode", "a.png", "--seed", "-1"],
+        ["encode", "a.png", "-e", "0"],
+        ["encode", "a.png", "--effort", "10"],
         ["decode", "b.psc", "--restore", "best"],
         ["decode", "b.psc", "--steps", "1"],
         ["decode", "b.psc", "--variations", "0"],
@@ -356,6 +365,7 @@ def test_wrong_usage_exits_with_2(psc: Psc, folder: Path, arguments: list[str], 
         (["decode", "b.psc", "x" * 300 + ".png"], ["too long"]),
         (["encode", "a.png", "a.png", "-f"], ["is the input"]),
         (["encode", "a.png", "--seed", str(2**64)], ["seed 18446744073709551616"]),
+        (["encode", "a.png", "-e", "3", "--preset", "paper"], ["'paper' has no efforts"]),
         (["decode", "b.psc", "--steps", "5", "--restore", "preview"], ["evaluates nothing"]),
         (["decode", "b.psc", "--steps", "999"], ["999 steps", "expected 2 to"]),
         (["decode", "b.psc", "--variations", "2", "--restore", "mean"], ["single picture"]),

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import psc
-from psc import cli, codec, plan, prior, truncation, verification
+from psc import cli, codec, presets, prior, truncation, verification
 from psc.evaluate import ours, run
 from psc.images import psnr
 from psc.plan import FULL_BASIS, Level, Plan, Round
@@ -36,7 +36,7 @@ QUICK = Plan(
     levels=(Level(1, 16, 3), Level(4, 8, 3), Level(16, 4, 3)),
     rounds=tuple(Round(level, rows, 2) for level in (2, 1, 0) for rows in (2, FULL_BASIS)),
 )
-"""In the default plan's place: its levels, with few samples, rounds and steps."""
+"""In the place of the default plan at every effort: its levels, with few samples, rounds and steps."""
 
 
 class Block(NamedTuple):
@@ -96,7 +96,8 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         photo.save(tmp_path / name)
     for module in (prior, codec, truncation, verification):
         monkeypatch.setattr(module, "load_prior", small_prior)
-    monkeypatch.setattr(plan, "DEFAULT", QUICK)
+    for effort in presets.EFFORTS:
+        monkeypatch.setitem(presets.EFFORTS, effort, QUICK)
     monkeypatch.setattr(run, "model", lambda *_: STAND_IN)
     few = {name: codec for name, codec in run.known().items() if name in ("jpeg", "jpeg2000")}
     monkeypatch.setattr(run, "known", lambda: few)

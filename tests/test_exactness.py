@@ -18,12 +18,13 @@ from PIL import Image
 
 import psc
 from psc.images import read_image
-from psc.plan import DEFAULT, FULL_BASIS, Plan, Round, Settings
+from psc.levels import sigma
+from psc.plan import FULL_BASIS, Plan, Round, Settings
 from psc.posterior import threads as groups
+from psc.presets import DEFAULT
 from psc.prior import Prior, convolution, tiles
 from psc.prior.convolution import Bytes, Float, Layer, agrees, ready
 from psc.prior.embedded import load_embedded
-from psc.prior.levels import sigma
 from tests.test_golden import FOLDER
 
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"

@@ -9,8 +9,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc.bitstream.container import Header, crc16, unpack
-from psc.plan import DEFAULT, PAPER, Level, Plan, Round, Settings
+from psc.bitstream.container import NAMED_PLANS, Header, crc16, unpack
+from psc.levels import HIGHEST, LOWEST
+from psc.plan import Level, Plan, Round, Settings
+from psc.presets import PAPER
 from psc.prior import HaarGaussian
 from tests.conftest import SMALL, texture
 
@@ -22,21 +24,23 @@ def data() -> bytes:
     return psc.encode_with(texture(24, 24), Settings(SMALL, 5, 112, 3), prior=PRIOR)
 
 
-plans = st.builds(
-    lambda fine, more, paper, rows: Plan(
-        (Level(1, 8, fine), Level(4, 4, fine + more)), tuple(Round(1, r % fine, 4) for r in rows), paper
-    ),
-    st.integers(2, 16),
-    st.integers(0, 30),
-    st.booleans(),
-    st.lists(st.integers(0, 15), min_size=1, max_size=20),
-)
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    fine = draw(st.integers(2, 16))
+    levels = []
+    for scale, window, samples in ((1, 8, fine), (4, 4, fine + draw(st.integers(0, 30)))):
+        end, start = sorted(draw(st.tuples(*[st.integers(LOWEST, HIGHEST)] * 2)))
+        levels.append(Level(scale, window, samples, start, end, draw(st.integers(1, 64 // samples))))
+    coarse = levels[1]
+    steps = st.integers(max(2, coarse.estimates), 255)
+    rounds = st.builds(Round, st.just(1), st.integers(0, coarse.directions), steps)
+    return Plan(tuple(levels), tuple(draw(st.lists(rounds, min_size=1, max_size=20))), draw(st.booleans()))
 
 
 @given(
-    st.integers(1, 65535), st.integers(1, 65535), st.booleans(), st.sampled_from([DEFAULT, PAPER]) | plans,
-    st.integers(48, 255), st.integers(0, 2**64 - 1), st.binary(min_size=4, max_size=4), st.booleans(),
-    st.integers(0, 2**40),
+    st.integers(1, 65535), st.integers(1, 65535), st.booleans(),
+    st.sampled_from(list(NAMED_PLANS.values())) | plans(), st.integers(48, 255), st.integers(0, 2**64 - 1),
+    st.binary(min_size=4, max_size=4), st.booleans(), st.integers(0, 2**40),
 )  # fmt: skip
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_headers_survive(width, height, grey, plan, step, seed, fingerprint, exact, length) -> None:
@@ -182,9 +186,9 @@ def repacked(**changes: object) -> bytes:
         (b"", "not a PSC file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "not a PSC file"),
         (b"\x89PSC\x07" + bytes(50), "version 7"),
-        (b"\x89PSC\x03", "ends inside its header"),
+        (b"\x89PSC\x04", "ends inside its header"),
         (b"\x89PSC\x01" + bytes(50), "unreleased psc"),
-        (b"\x89PSC\x03" + bytes([255] * 60), "64 bits"),
+        (b"\x89PSC\x04" + bytes([255] * 60), "64 bits"),
         (repacked(width=65535, height=65535), "GiB"),
         (repacked(plan=PAPER, width=257, height=256), "default preset"),
         (repacked() + b"more", "follow the end"),
@@ -199,7 +203,7 @@ def test_foreign_files_get_a_sentence(content: bytes, words: str) -> None:
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_random_bytes_after_the_magic_never_crash(content: bytes) -> None:
     with pytest.raises(psc.PscError):
-        psc.decode(b"\x89PSC\x03" + content, prior=PRIOR)
+        psc.decode(b"\x89PSC\x04" + content, prior=PRIOR)
 
 
 @given(st.binary(min_size=1, max_size=120), st.booleans())
@@ -246,8 +250,18 @@ def test_presets_and_plans_are_checked() -> None:
         (Level(1, 7, 4),),
         (Level(1, 8, 1),),
         (Level(1, 8, 5), Level(4, 4, 4)),
+        (Level(1, 8, 4, start=HIGHEST + 1),),
+        (Level(1, 8, 4, end=LOWEST - 1),),
+        (Level(1, 8, 4, start=50, end=51),),
+        (Level(1, 8, 4, estimates=0),),
+        (Level(1, 8, 4, estimates=5),),
+        (Level(1, 8, 33, estimates=2),),
     ):
         with pytest.raises(psc.PscError, match="not a valid plan"):
             Plan(wrong, (Round(0, 1, 4),))
     with pytest.raises(psc.PscError, match="not a valid plan"):
         Plan((Level(1, 8, 4),), (Round(0, 4, 4),))
+    twice = Level(1, 8, 4, estimates=2)
+    Plan((twice,), (Round(0, 6, 2),))
+    with pytest.raises(psc.PscError, match="not a valid plan"):
+        Plan((twice,), (Round(0, 7, 2),))

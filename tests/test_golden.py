@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 
 import psc
-from psc.plan import DEFAULT, PROGRESSIVE, Settings
+from psc.plan import Settings
+from psc.presets import DEFAULT, EFFORTS, PROGRESSIVE
 from psc.prior import HaarGaussian
-from tests.conftest import SMALL, SMALL_PAPER, texture
+from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, texture
 
 FOLDER = Path(__file__).parent / "golden"
 CASES = {
     "small-rgb": ((24, 40, 3), Settings(SMALL, 5, 96, seed=0)),
     "small-grey": ((17, 9, 1), Settings(SMALL, 4, 112, seed=1)),
     "small-paper": ((12, 16, 3), Settings(SMALL_PAPER, 6, 0, seed=2**63 + 5)),
+    "estimates": ((24, 40, 3), Settings(ESTIMATES, 5, 96, seed=0)),
     "one-pixel": ((1, 1, 3), Settings(SMALL, 3, 80, seed=0)),
     "default": ((64, 80, 3), Settings(DEFAULT, len(DEFAULT.rounds), 118, seed=0)),
+    "effort-9": ((40, 48, 3), Settings(EFFORTS[9], len(EFFORTS[9].rounds), 130, seed=6)),
     "progressive": ((40, 48, 3), Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), 130, seed=4)),
     "fine": ((64, 64, 3), Settings(DEFAULT, len(DEFAULT.rounds), 70, seed=0)),
 }

@@ -20,8 +20,9 @@ from psc.bitstream.container import Header, unpack
 from psc.bitstream.rangecoder import Reader
 from psc.exact.fixed import LATENT_LIMIT
 from psc.images import to_tensor
-from psc.plan import DEFAULT, FULL_BASIS, LATENT, LATENT_PAPER, Level, Plan, Round, Settings
+from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
 from psc.posterior import ddrm
+from psc.presets import DEFAULT, LATENT, LATENT_PAPER
 from psc.prior import HaarGaussian
 from psc.prior.latent import LatentPrior
 from psc.prior.parametrisation import Flow

@@ -16,7 +16,8 @@ from psc import batch, crew, files, prior
 from psc.decoding import Decoding
 from psc.encoding import Encoding, adjusted
 from psc.images import psnr
-from psc.plan import FULL_BASIS, PAPER
+from psc.plan import FULL_BASIS
+from psc.presets import PAPER
 from tests.conftest import interruptible, texture
 from tests.test_cli import WITH_SMALL_PRIOR, Psc, assert_fails
 from tests.test_cli import _psc as psc_fixture

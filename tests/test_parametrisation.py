@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import psc
-from psc.prior.levels import HIGHEST, LOWEST, sigma
+from psc.levels import HIGHEST, LOWEST, sigma
 from psc.prior.parametrisation import Discrete, Flow, Parametrisation, cosine_schedule, linear_schedule
 
 VARIANCE = 0.3

@@ -12,9 +12,9 @@ from safetensors.torch import load
 import psc
 import psc.prior
 from psc.images import psnr, read_image
-from psc.plan import DEFAULT
+from psc.levels import sigma
+from psc.presets import DEFAULT
 from psc.prior import Prior
-from psc.prior.levels import sigma
 from psc.prior.network import Network
 
 WEIGHTS = Path(psc.prior.__file__).parent / "embedded.safetensors"

@@ -31,7 +31,7 @@ PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Gaussian prior and a short plan in place of the embedded prior and its."""
     monkeypatch.setattr(codec, "load_prior", lambda: PRIOR)
-    monkeypatch.setattr(codec, "settings", lambda quality, preset, seed: replace(CHOSEN, seed=seed))
+    monkeypatch.setattr(codec, "settings", lambda quality, preset, seed, effort: replace(CHOSEN, seed=seed))
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +123,8 @@ def test_save_takes_the_options_of_encode(picture: Image.Image, monkeypatch: pyt
         return b"file"
 
     monkeypatch.setattr(codec, "encode", encode)
-    assert saved(picture, target_bpp=0.5, seed=3, prior=PRIOR, optimize=True) == b"file"
-    assert seen == {"target_bpp": 0.5, "seed": 3, "prior": PRIOR}
+    assert saved(picture, target_bpp=0.5, effort=9, seed=3, prior=PRIOR, optimize=True) == b"file"
+    assert seen == {"target_bpp": 0.5, "effort": 9, "seed": 3, "prior": PRIOR}
 
 
 def test_metadata_of_save_come_before_the_pictures_own(picture: Image.Image, data: bytes) -> None:
@@ -165,7 +165,7 @@ def test_damaged_headers_get_their_sentence(data: bytes) -> None:
         broken[position] ^= int(rng.integers(1, 256))
         with pytest.raises(UnidentifiedImageError, match="damaged|version|unknown|header"):
             opened(bytes(broken))
-    with pytest.raises(UnidentifiedImageError, match="version 9; this program reads version 3"):
+    with pytest.raises(UnidentifiedImageError, match="version 9; this program reads version 4"):
         opened(data[:4] + b"\x09" + data[5:])
 
 

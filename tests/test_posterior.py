@@ -4,16 +4,18 @@ A Haar coefficient of standard deviation v, measured with noise sigma_y, has the
 y v^2 / (v^2 + sigma_y^2); Haar coefficients that are not measured keep mean 0.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from psc.exact import haar, to_grid
 from psc.exact.fixed import ROW_BITS
+from psc.levels import LOWEST
 from psc.posterior import HIGHEST, Draw, level_above, schedule, sigma
 from psc.posterior.ddrm import draw
 from psc.prior import HaarGaussian
-from psc.prior.levels import LOWEST
 from psc.transform import Windows
 
 
@@ -104,12 +106,32 @@ def test_grey_under_a_colour_prior_equals_a_grey_prior() -> None:
     assert float(out.mean().abs()) < 0.02
 
 
+def test_estimates_are_those_of_the_last_steps() -> None:
+    """Unmeasured coefficients of deviation v become g (x0 + sigma n) with g = v^2 / (v^2 + sigma^2)."""
+    prior = HaarGaussian(channels=1)
+    basis, deviations = basis_and_deviations(prior)
+    how = Draw(80, 5, 0.0, 1, seed=1, index=0, end=50, estimates=3)
+    start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
+    found = draw(prior, lambda x: x, start, how, silent)
+    assert found.shape == (SAMPLES, 3, SIDE, SIDE)
+    assert torch.equal(found[:, 2:], draw(prior, lambda x: x, start, replace(how, estimates=1), silent))
+    variance = torch.zeros(SIZE).double()
+    for step, noise in enumerate(map(sigma, schedule(80, 5, 50))):
+        gain = deviations**2 / (deviations**2 + noise**2)
+        variance = gain**2 * (variance + noise**2)
+        if step >= 2:
+            coefficients = found[:, step - 2].double().flatten(1) @ basis.T
+            assert (coefficients.var(0) / variance - 1).abs().max() < 0.15
+
+
 @pytest.mark.parametrize("steps", [2, 3, 8, 14, 255])
 @pytest.mark.parametrize("start", [LOWEST, 42, 74, HIGHEST])
-def test_schedules_descend_to_the_lowest_level(start: int, steps: int) -> None:
-    levels = schedule(start, steps)
+@pytest.mark.parametrize("end", [LOWEST, 42])
+def test_schedules_descend_to_the_end(start: int, steps: int, end: int) -> None:
+    levels = schedule(max(start, end), steps, end)
     assert len(levels) == steps
-    assert (levels[0], levels[-1]) == (start, LOWEST)
+    assert (levels[0], levels[-1]) == (max(start, end), end)
+    assert schedule(start, steps) == schedule(start, steps, LOWEST)
     assert levels == sorted(levels, reverse=True)
 
 

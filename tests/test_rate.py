@@ -9,11 +9,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc import forecast, rate
+from psc import forecast, goals, rate
+from psc.bitstream.container import unpack
+from psc.bitstream.uniform import PRICE
 from psc.images import psnr, to_image, to_tensor
-from psc.plan import DEFAULT
+from psc.presets import BEST_STEP, DEFAULT, at_step
 from psc.prior import HaarGaussian
 from psc.restore import restore
+from psc.sides import encoder, silent
 from tests.conftest import texture
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
@@ -33,7 +36,15 @@ class Cost:
 
 def to_size(size: int, picture: object = PICTURE) -> tuple[rate.Found, float]:
     cost = Cost()
-    return rate.to_size(picture, size, seed=0, prior=PRIOR, progress=cost), cost.nfe
+    return rate.to_size(picture, size, at_step(BEST_STEP), prior=PRIOR, progress=cost), cost.nfe
+
+
+def agrees(found: rate.Found) -> None:
+    """The file decodes, past its digests, to what the encoder's session knows."""
+    decoded = psc.decode_details(found.data, prior=PRIOR)
+    assert (decoded.rounds, decoded.symbols) == (found.session.rounds, found.session.symbols)
+    ours = to_image(restore(found.session)[:, :64, :64])
+    assert np.array_equal(np.asarray(ours), np.asarray(decoded.image))
 
 
 @pytest.mark.parametrize("size", [120, 300, 1000])
@@ -41,8 +52,7 @@ def test_a_size_is_met_from_below_at_a_bounded_cost(size: int) -> None:
     found, nfe = to_size(size)
     assert 0.98 * size <= len(found.data) <= size
     assert nfe <= 2.6 * PLAIN
-    ours = to_image(restore(found.session)[:, :64, :64])
-    assert np.array_equal(np.asarray(ours), np.asarray(psc.decode(found.data, prior=PRIOR)))
+    agrees(found)
 
 
 def test_a_wrong_forecast_costs_time_but_not_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,10 +62,25 @@ def test_a_wrong_forecast_costs_time_but_not_the_target(monkeypatch: pytest.Monk
         assert 0.98 * 400 <= len(found.data) <= 400
 
 
+@pytest.mark.parametrize("share", [0.97, 1.06])
+@pytest.mark.parametrize("last", [True, False], ids=["all rounds", "all but the last"])
+def test_the_last_two_rounds_mend_a_size(share: float, last: bool) -> None:
+    side = encoder(PICTURE, at_step(110), PRIOR, silent)
+    while side.missing > (0 if last else 1):
+        side.step()
+    fixed = len(side.file()) - len(unpack(side.file())[1])
+    bits = side.writer.bits / share
+    goal = goals.Size(fixed + int(bits / 8), bits)
+    found = goal.finish(side, 1.0, False)
+    assert 0.98 * goal.size <= len(found.data) <= goal.size
+    assert found.price != PRICE
+    agrees(found)
+
+
 @pytest.mark.parametrize("target", [22.0, 30.0])
 def test_a_psnr_is_reached_and_hardly_exceeded(target: float) -> None:
     """On so small a picture one step is worth half a decibel or more; .2 dB can be asked of larger ones."""
-    found = rate.to_psnr(PICTURE, target, seed=0, prior=PRIOR, progress=Cost())
+    found = rate.to_psnr(PICTURE, target, at_step(BEST_STEP), prior=PRIOR, progress=Cost())
     decoded = psc.decode(found.data, prior=PRIOR)
     assert target <= psnr(decoded, to_image(PICTURE)) <= target + 1.0
 

@@ -97,7 +97,7 @@ def test_samples_agree_with_what_was_measured() -> None:
     """DDRM's exactly, since the projection is its last step; PiGDM's within about the quantiser's noise."""
     some = session(2)
     numbers = sum(int(w.rows.any(2).sum()) for w in some.pyramid.levels)
-    noise = some._coding.step / 12**0.5 * numbers**0.5
+    noise = some._exchange.coding.step / 12**0.5 * numbers**0.5
     for way, limit in (("mean", 0.001), ("sample", 0.001), ("ddrm", 0.001), ("pigdm", 1.5)):
         x = restore(some, way)[None]
         assert (some.pyramid.agree(0, x) - x).norm() < limit * noise

@@ -19,9 +19,10 @@ from PIL import Image
 import psc
 from psc import Journal, Settings, files, journal, meter
 from psc.posterior import threads
+from psc.presets import DEFAULT
 from psc.prior import HaarGaussian, Prior
 from psc.session import Progress
-from tests.conftest import SMALL, SMALL_PAPER, interruptible, texture
+from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, interruptible, texture
 
 ARRAY = texture(20, 28)
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
@@ -90,8 +91,8 @@ def cost(chosen: Settings = CHOSEN) -> float:
 
 @pytest.mark.parametrize(
     ("plan", "channels", "step"),
-    [(SMALL, 3, 4), (SMALL, 1, 17), (SMALL_PAPER, 3, 19)],
-    ids=["colour", "grey", "paper"],
+    [(SMALL, 3, 4), (SMALL, 1, 17), (ESTIMATES, 3, 17), (SMALL_PAPER, 3, 19)],
+    ids=["colour", "grey", "estimates", "paper"],
 )
 def test_an_interruption_anywhere_changes_nothing(
     plan: psc.Plan, channels: int, step: int, path: Path
@@ -275,7 +276,13 @@ def test_targets_are_settings(path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run(target_size=300)
-    for other in ({"target_size": 301}, {"target_psnr": 30.0}, {"target_size": 300, "seed": 1}, {}):
+    for other in (
+        {"target_size": 301},
+        {"target_psnr": 30.0},
+        {"target_size": 300, "seed": 1},
+        {"target_size": 300, "effort": 1},
+        {},
+    ):
         with pytest.raises(psc.PscError, match="another format or setting"):
             run(**other)
     with pytest.raises(KeyboardInterrupt):
@@ -467,8 +474,8 @@ def test_the_cost_of_a_target_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> No
     reports: list[Progress] = []
     psc.encode(ARRAY, target_size=300, prior=PRIOR, progress=reports.append)
     assert all(now.nfe <= now.total for now in reports)
-    assert reports[0].total == psc.plan.DEFAULT.nfe(99) > reports[0].nfe
-    assert {now.planned for now in reports} == {len(psc.plan.DEFAULT.rounds)}
+    assert reports[0].total == DEFAULT.nfe(99) > reports[0].nfe
+    assert {now.planned for now in reports} == {len(DEFAULT.rounds)}
 
 
 def told(monkeypatch: pytest.MonkeyPatch, capsys: Any, *steps: tuple[float, bool]) -> list[str]:

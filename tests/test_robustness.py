@@ -23,7 +23,7 @@ from PIL import Image
 
 import psc
 from psc.bitstream.container import Header, crc16, info, seal, seal_cut, unpack
-from psc.plan import DEFAULT
+from psc.presets import DEFAULT
 from psc.prior import HaarGaussian
 from tests.test_cli import Psc, assert_fails
 from tests.test_cli import _psc as psc_fixture
@@ -116,7 +116,7 @@ def test_noise() -> None:
     for _ in range(500):
         noise = rng.bytes(int(rng.integers(0, 300)))
         refused(lambda noise=noise: decoded(noise))
-        refused(lambda noise=noise: decoded(b"\x89PSC\x03" + noise, allow_partial=True))
+        refused(lambda noise=noise: decoded(b"\x89PSC\x04" + noise, allow_partial=True))
         targets.parse(noise)
         count("noise", 3)
 
@@ -167,12 +167,12 @@ def test_a_body_longer_than_any_disk() -> None:
 
 def test_a_plan_of_65025_rounds_is_refused_in_a_sentence() -> None:
     groups = bytes([255, 0, 1, 2]) * 255
-    fields = b"\x89PSC\x03\x00\x18\x18" + bytes([0, 0, 1, 1, 8, 4, 255]) + groups + bytes(20)
+    fields = b"\x89PSC\x04\x00\x18\x18" + bytes([0, 0, 1, 1, 8, 4, 74, 32, 1, 255]) + groups + bytes(20)
     refused(lambda: info(fields))
 
 
 def test_the_work_that_a_header_asks_for_is_told() -> None:
-    assert info(with_fields(rounds=1))["nfe"] == 12 * 14 / 256
+    assert info(with_fields(rounds=1))["nfe"] == DEFAULT.nfe(1)
 
 
 def test_cutting_a_file_with_a_caption_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,15 +11,18 @@ from PIL import Image
 import psc
 from psc.bitstream.container import Header, unpack
 from psc.bitstream.rangecoder import Reader, Writer
+from psc.bitstream.uniform import PRICE
 from psc.images import to_tensor
-from psc.plan import Settings
+from psc.plan import FULL_BASIS, Plan, Round, Settings
 from psc.posterior import threads
 from psc.prior import HaarGaussian
 from psc.restore import restore
 from psc.session import Progress, Session
-from psc.sides import open_session
+from psc.sides import encoder, open_session, silent
 from psc.transform import pyramid, sensing
-from tests.conftest import SMALL, SMALL_PAPER, texture
+from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, texture
+
+REFINED = Plan(SMALL.levels, (*SMALL.rounds, *(Round(level, FULL_BASIS, 0) for level in (1, 0))))
 
 
 def psnr(a: object, b: object) -> float:
@@ -38,7 +41,7 @@ def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
     return out
 
 
-@pytest.mark.parametrize("plan", [SMALL, SMALL_PAPER], ids=["pyramid", "paper"])
+@pytest.mark.parametrize("plan", [SMALL, ESTIMATES, SMALL_PAPER], ids=["pyramid", "estimates", "paper"])
 def test_both_sides_hold_the_same_state_after_every_round(
     plan: psc.Plan, gaussian_prior: HaarGaussian
 ) -> None:
@@ -94,9 +97,11 @@ def test_the_seed_changes_the_rows_not_the_promise(
         assert psnr(psc.decode(data, prior=gaussian_prior), picture) > 25
 
 
+@pytest.mark.parametrize("plan", [SMALL, ESTIMATES], ids=["samples", "estimates"])
 def test_neither_threads_nor_groups_nor_bands_change_the_bytes(
-    picture: Image.Image, small: Settings, gaussian_prior: HaarGaussian, monkeypatch: pytest.MonkeyPatch
+    picture: Image.Image, gaussian_prior: HaarGaussian, monkeypatch: pytest.MonkeyPatch, plan: psc.Plan
 ) -> None:
+    small = Settings(plan, len(plan.rounds), 96, 3)
     files = [psc.encode_with(picture, small, prior=gaussian_prior)]
     torch.set_num_threads(2)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
@@ -148,6 +153,29 @@ def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
     header = Header(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4], True)
     session = open_session(header, gaussian_prior, Reader(b"", cut=True), lambda p: None, None)
     assert restore(session, "preview").shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    "plan", [SMALL, ESTIMATES, REFINED, SMALL_PAPER], ids=["pyramid", "estimates", "refined", "paper"]
+)
+def test_an_encoder_goes_back(plan: psc.Plan, gaussian_prior: HaarGaussian) -> None:
+    """The last two rounds again: the same file at the same price, and a sound one at another."""
+    chosen = Settings(plan, len(plan.rounds), 100, 7)
+    side = encoder(to_tensor(texture(32, 40)), chosen, gaussian_prior, silent)
+    while not side.complete:
+        side.step()
+    data, digest = side.file(), side.session.digest
+    for price in (8 * PRICE, PRICE):
+        side.go_back()
+        assert (side.missing, side.session.rounds) == (1, len(plan.rounds) - 1)
+        side.step_again(price)
+        side.step()
+        file = side.file()
+        assert (file == data) == (price == PRICE or plan.paper)
+        found = psc.verify(file, prior=gaussian_prior)
+        assert found.ok
+        assert found.rounds[-1].digest == f"{side.session.digest:08x}"
+    assert side.session.digest == digest
 
 
 @pytest.mark.parametrize("where", ["here", "there"])

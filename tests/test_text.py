@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import psc
 from psc.bitstream import text
 from psc.bitstream.container import Header, unpack
-from psc.plan import LATENT
+from psc.presets import LATENT
 from tests import reference
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

@@ -16,8 +16,8 @@ from training.optimiser import orthogonalised
 from training.run import Run, draw_levels
 
 from psc.errors import PscError
+from psc.levels import HIGHEST, LOWEST
 from psc.prior.convolution import KERNELS
-from psc.prior.levels import HIGHEST, LOWEST
 from psc.prior.network import Network, Shape
 from tests.conftest import texture
 

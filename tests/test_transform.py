@@ -80,6 +80,30 @@ def test_first_row_is_the_leading_principal_component() -> None:
         assert torch.allclose(proposal.variance[n], s[:3] ** 2 / 5, rtol=1e-2)
 
 
+def test_estimates_count_as_samples_about_their_own_means() -> None:
+    """Two of each of four particles, against NumPy; the last ones' mean predicts."""
+    pyramid = Pyramid(PLAN, 3, 16, 16)
+    estimates = [pictures(4, 3, 16, 16, seed) + seed for seed in (0, 1)]
+    proposal = propose(pyramid, 0, torch.cat(estimates, 1), 5)
+    whole = propose(pyramid, 0, torch.cat(estimates, 1), FULL_BASIS)
+    f = torch.stack([pyramid.coefficients(0, x)[0] for x in estimates]).double()
+    basis = pyramid.levels[0].to_basis(f).numpy()
+    deviations, left = (f - f.mean(1, keepdim=True)).flatten(0, 1).numpy(), 0.0
+    assert proposal.rows is not None
+    for n, rows in enumerate(proposal.rows.double().numpy()):
+        _, s, v = np.linalg.svd(deviations[:, n], full_matrices=False)
+        assert np.allclose(rows @ rows.T, np.eye(5), atol=1e-5)
+        assert np.linalg.svd(rows @ v[:5].T)[1].min() > 1 - 1e-6
+        assert np.allclose(proposal.predicted[n], rows @ f[1, :, n].mean(0).numpy(), atol=1e-3)
+        assert np.allclose(proposal.variance[n], s[:5] ** 2 / 6, rtol=1e-2)
+        left = max(left, s[5] ** 2 / 6)
+    assert abs(proposal.unmeasured / left - 1) < 1e-3
+    assert whole.unmeasured == 0
+    assert np.allclose(whole.predicted, basis[1].mean(0), atol=1e-3)
+    pooled = ((basis - basis.mean(1, keepdims=True)) ** 2).sum((0, 1)) / 6
+    assert np.allclose(whole.variance, pooled, rtol=1e-2, atol=1e-2)
+
+
 @given(st.integers(0, 2**32), st.booleans())
 @settings(max_examples=15, deadline=None)
 def test_agreeing_is_a_projection(seed: int, full: bool) -> None:

@@ -57,6 +57,7 @@ class Forecast:
         self._pixels = padded.shape[1] * padded.shape[2]
         truth = pyramid.decompose(padded[None])
         self._counts = [_count(w.to_basis(f)) for w, f in zip(pyramid.levels, truth, strict=True)]
+        self._trials: list[float] = []
         self._misjudged = Outcome(np.full(LEVELS, np.nan), np.full(LEVELS, np.nan))
 
     def outcome(self, index: int) -> Outcome:
@@ -75,11 +76,15 @@ class Forecast:
         self._misjudged.error[level] = _log_ratio(left, first.error[level])
 
     def observe_trial(self, index: int, bits: float) -> None:
-        """Full resolution, tried out after the coarser levels (Session.trial), promises so many bits."""
+        """Full resolution, tried out after the coarser levels (Session.trial), promises so many bits.
+
+        What several trials promise is averaged: each is wrong by a fifth.
+        """
         expected = self.outcome(index).bits[0] / self._pixels
         u, v, w = TRIAL
         promised = self._pixels * 2.0**u * (max(bits, 1.0) / self._pixels) ** v * expected**w
-        self._misjudged.bits[0] = _log_ratio(promised, self._first(index).bits[0])
+        self._trials.append(_log_ratio(promised, self._first(index).bits[0]))
+        self._misjudged.bits[0] = np.mean(self._trials)
 
     def observe_least(self, index: int, level: int, bits: float) -> None:
         """A level, left unfinished, would have taken so many bits or more."""

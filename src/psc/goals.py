@@ -15,7 +15,7 @@ from psc.forecast import Outcome
 from psc.images import psnr, to_image
 from psc.restore import restore, samples
 from psc.session import Session
-from psc.sides import Encoder
+from psc.sides import LEAST_ROUND, Encoder
 
 PRICES = (PRICE / 16, PRICE * 16)
 """Of a bit in the last round."""
@@ -137,8 +137,15 @@ class Size:
             last = side.last_bits
             side.go_back()
             share = last / max(side.last_bits, 1)
-        price = _price(side, lambda: (side.writer.bits + share * side.last_bits) / self.limit - 1)
-        if not side.complete:
+
+        def excess() -> float:
+            return side.writer.bits + max(share * side.last_bits, 8 * LEAST_ROUND) - self.limit
+
+        price = _price(side, excess)
+        if excess() > 0:  # then most bits are in the last round, which has a price of its own
+            price = PRICE
+            side.step_again(price)
+        if side.writer.bits + 8 * LEAST_ROUND <= self.limit:
             side.step()
         return price
 

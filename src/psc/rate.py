@@ -104,6 +104,7 @@ class _Attempts:
         self._plain = start.plan.nfe(start.rounds)
         self._progress, self._forecast, self._extras = progress, Forecast(picture), extras
         self._spent, self._restarts, self._attempt = 0.0, 0, goal.attempt
+        self._late = False
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
         self._done: dict[int, float] = {}
 
@@ -155,6 +156,7 @@ class _Attempts:
                 self._forecast.observe_trial(index, side.session.trial(*QUICK))
             if level > 0 and self._give_up(side, index):
                 self._restarts += 1
+                self._late = self._late or level == 1
                 return False
         return True
 
@@ -162,6 +164,8 @@ class _Attempts:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
         early = side.session.nfe < EARLY * self._plain
         if self._restarts >= RESTARTS or not self._affordable(1, side.session.nfe):
+            return False
+        if not early and self._late:
             return False
         low, high = self.goal.near if early else self.goal.tolerable
         return not low <= self._expected(index) / self._aim <= high and self._index() != index

@@ -1,0 +1,71 @@
+"""The plans that come with psc: efforts, what they go with, and their numbers in the header."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import psc
+from psc.bitstream.container import NAMED_PLANS, PLAN_NAMES, Header, unpack
+from psc.plan import Plan
+from psc.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
+from psc.prior import HaarGaussian
+from tests.conftest import texture
+
+PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
+ARRAY = texture(40, 50)
+
+
+def header(plan: Plan) -> Header:
+    return Header(24, 24, False, plan, len(plan.rounds), 96, 0, PRIOR.fingerprint[:4], True)
+
+
+def test_more_effort_is_more_evaluations() -> None:
+    assert list(EFFORTS) == list(range(1, 10))
+    costs = [plan.nfe(len(plan.rounds)) for plan in EFFORTS.values()]
+    assert costs == sorted(set(costs))
+    assert EFFORTS[DEFAULT_EFFORT] is DEFAULT
+    assert psc.settings(40) == psc.settings(40, effort=DEFAULT_EFFORT) == psc.settings(40, effort=5)
+    assert len({psc.settings(40, effort=effort) for effort in EFFORTS}) == len(EFFORTS)
+
+
+@pytest.mark.parametrize(("number", "plan"), NAMED_PLANS.items(), ids=str)
+def test_named_plans_take_one_byte(number: int, plan: Plan) -> None:
+    short, levels = header(plan).pack(), plan.levels
+    assert unpack(short)[0].plan is plan
+    assert psc.info(short)["plan"] == PLAN_NAMES[plan]
+    assert short[8] == number
+    own = dataclasses.replace(plan, levels=(dataclasses.replace(levels[0], start=75), *levels[1:]))
+    assert unpack(header(own).pack())[0].plan == own
+    assert psc.info(header(own).pack())["plan"] == "custom"
+
+
+@pytest.mark.parametrize("effort", [min(EFFORTS), max(EFFORTS)])
+def test_an_effort_comes_back(effort: int) -> None:
+    data = psc.encode(ARRAY, quality=20, effort=effort, prior=PRIOR)
+    assert psc.info(data)["plan"] == f"effort {effort}"
+    simulated = psc.simulate(ARRAY, psc.settings(20, effort=effort), prior=PRIOR)[1].image
+    assert np.array_equal(np.asarray(psc.decode(data, prior=PRIOR)), np.asarray(simulated))
+
+
+def test_targets_have_efforts() -> None:
+    data = psc.encode(ARRAY, target_size=300, effort=1, prior=PRIOR)
+    assert 0.98 * 300 <= len(data) <= 300
+    assert psc.info(data)["plan"] == "effort 1"
+    assert psc.decode(data, prior=PRIOR).size == (50, 40)
+
+
+@pytest.mark.parametrize("target", [{}, {"target_size": 300}, {"target_psnr": 25.0}], ids=str)
+def test_efforts_that_are_none(target: dict[str, float]) -> None:
+    for effort in (0, 10, -1):
+        with pytest.raises(psc.PscError, match=rf"effort {effort} came; .* from 1 \(fastest\) to 9"):
+            psc.encode(ARRAY, effort=effort, prior=PRIOR, **target)
+
+
+@pytest.mark.parametrize("preset", ["progressive", "paper", "latent", "latent-paper"])
+def test_other_presets_have_no_efforts(preset: str) -> None:
+    with pytest.raises(psc.PscError, match=f"'{preset}' has no efforts"):
+        psc.settings(50, preset, effort=3)
+    if "latent" not in preset:
+        with pytest.raises(psc.PscError, match="has no efforts"):
+            psc.encode(ARRAY, preset=preset, effort=3, prior=PRIOR)
