@@ -84,7 +84,7 @@ def table(a: argparse.Namespace, folder: Path) -> list[Point]:
 
 
 def plot(points: list[Point], target: str) -> None:
-    """Seconds against pixels, both in logarithms, with the constants of proportionality that fit best."""
+    """Seconds against pixels, with the lines (least squares of relative errors) that fit them best."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5))
@@ -93,12 +93,13 @@ def plot(points: list[Point], target: str) -> None:
     for number, (effort, k) in enumerate(itertools.product(efforts, range(len(STAGES)))):
         pixels = np.array([p for e, p, _ in points if e == effort])
         seconds = np.array([s[k] for e, _, s in points if e == effort])
-        constant = np.exp(np.log(seconds / pixels).mean())
+        lines = np.stack([1 / seconds, pixels / seconds], 1)
+        start, constant = np.linalg.lstsq(lines, np.ones(len(pixels)))[0]
         name = STAGES[k] + f", effort {effort}" * (len(efforts) > 1)
-        label = f"{name}: {1e6 * constant:.0f} µs per pixel"
-        ends = np.array([pixels.min(), pixels.max()])
+        label = f"{name}: {start:.1f} s + {1e6 * constant:.0f} µs per pixel"
+        ends = np.geomspace(pixels.min(), pixels.max())
         axes.loglog(pixels, seconds, "o^"[k], color=f"C{number}")
-        axes.loglog(ends, constant * ends, color=f"C{number}", linewidth=1, label=label)
+        axes.loglog(ends, start + constant * ends, color=f"C{number}", linewidth=1, label=label)
         print(label, file=sys.stderr)
     axes.set(xlabel="pixels", ylabel="seconds")
     axes.legend()

@@ -92,7 +92,7 @@ class Size:
 
     size: int
     limit: float
-    aim, attempt, negligible = 0.995, 1.15, 0.0
+    aim, attempt, negligible = 0.995, 1.24, 0.0
     near, tolerable = (0.965, 1.085), (0.965, 1.105)
 
     def expected(self, outcome: Outcome) -> float:

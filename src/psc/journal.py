@@ -47,7 +47,7 @@ class Journal:
 
     path: of the file; it is there from the encode's first PATIENCE seconds on. resume: go on from it if it is
     there; False: start anew, and overwrite it. kept: whether the file holds draws of this encode.
-    The file holds all particles drawn so far: 370 bytes per pixel for a plain encode in colours. If
+    The file holds all particles drawn so far: about 720 bytes per pixel for a plain encode in colours. If
     it cannot be written, a warning says so, and the encode goes on without.
     """
 

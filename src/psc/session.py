@@ -129,7 +129,8 @@ class Session:
             self._draws,
             None if item.refines else self._proposal(item),
         )
-        self._befores = [*self._befores[-1:], before]
+        if self._truth is not None:  # a decoder never goes back
+            self._befores = [*self._befores[-1:], before]
         if not self._measure(before.proposal):
             return False
         self.rounds += 1
