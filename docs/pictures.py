@@ -58,7 +58,7 @@ def crowd(session: Session) -> list[tuple[str, Image.Image]]:
     x = session.particles
     deviation = 127.5 * x.double().var(0).mean(0).sqrt()
     panels = [(f"sample {number + 1}", to_image(x[number])) for number in range(3)]
-    return [*panels, ("how much 12 of them differ", tints.tinted(deviation.float().numpy()))]
+    return [*panels, (f"how much all {len(x)} differ", tints.tinted(deviation.float().numpy()))]
 
 
 def main() -> None:
