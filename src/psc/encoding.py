@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from psc.codec import Decoded
     from psc.journal import Journal
-    from psc.plan import Settings
+    from psc.plan import Level, Settings
     from psc.prior import Prior
     from psc.restore import Restoration
 
@@ -189,13 +189,19 @@ def adjusted(
     plan = given.plan
     if rows and not samples:
         samples = max(rows * 4 // 3, rows + 1)
-    levels = tuple(replace(level, samples=samples or level.samples) for level in plan.levels)
+    levels = tuple(_with(level, samples or level.samples, steps) for level in plan.levels)
     changed = [
         replace(item, rows=item.rows and (rows or item.rows), steps=steps or item.steps)
         for item in plan.rounds
     ]
     plan = replace(plan, levels=levels, rounds=tuple(changed))
     return replace(given, plan=plan, rounds=given.rounds if rounds is None else rounds)
+
+
+def _with(level: "Level", samples: int, steps: int | None) -> "Level":
+    """A level with other samples, and no more estimates than a plan may have then."""
+    estimates = max(1, min(level.estimates, steps or level.estimates, 64 // samples))
+    return replace(level, samples=samples, estimates=estimates)
 
 
 def captions(sources: list[str], file: str | None) -> dict[str, str]:
