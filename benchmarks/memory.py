@@ -1,4 +1,4 @@
-"""Peak memory of encoding a large photograph: all levels, rounds and particles, few steps per draw.
+"""Peak memory of a large photograph, encoded and decoded: all levels, rounds and particles, few steps.
 
     python -m benchmarks.memory PICTURE --sizes 500x375 1000x750 2000x1500 4000x3000 [--effort 1 5]
 
@@ -13,8 +13,10 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ from psc.plan import Plan
 from psc.presets import DEFAULT_EFFORT, EFFORTS
 from psc.prior import embedded, tiles
 
-HEAD = "| effort | picture | pixels | peak | seconds |"
+HEAD = "| effort | picture | pixels | encode | | decode | |"
 
 
 def quick(effort: int) -> Plan:
@@ -55,35 +57,47 @@ def main() -> None:
     parser.add_argument("picture")
     parser.add_argument("--sizes", nargs="+", default=["4000x3000"])
     parser.add_argument("--effort", type=int, nargs="+", choices=EFFORTS, default=[1, DEFAULT_EFFORT])
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--every-tile", action="store_true")
     arguments = parser.parse_args()
     if not arguments.every_tile:
         embedded.tiled = first_tile
     if arguments.measure:
-        measure(arguments.picture, arguments.measure, arguments.effort[0])
+        measure(arguments.picture, *arguments.measure, arguments.effort[0])
         return
     print(f"{HEAD}\n{'| --- ' * (HEAD.count('|') - 1)}|", flush=True)
     for effort in arguments.effort:
         points = []
         for size in arguments.sizes:  # each in a process of its own: a peak does not go down
-            again = [sys.executable, "-m", "benchmarks.memory", arguments.picture, "--measure", size]
+            again = [sys.executable, "-m", "benchmarks.memory", arguments.picture]
             again += ["--effort", str(effort)] + ["--every-tile"] * arguments.every_tile
-            done = subprocess.run(again, check=True, stdout=subprocess.PIPE, text=True)
-            pixels, peak, seconds = json.loads(done.stdout)
-            points.append((pixels, peak))
-            print(f"| {effort} | {size} | {pixels:,} | {peak / 1e6:.0f} MB | {seconds:.0f} |", flush=True)
-        if len(points) > 1:
-            each, base = np.polyfit(*np.transpose(points), 1)
+            cells = []
+            with tempfile.TemporaryDirectory() as folder:
+                for _ in ("encode", "decode"):
+                    command = [*again, "--measure", size, f"{folder}/picture.psc"]
+                    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                    pixels, peak, seconds = json.loads(done.stdout)
+                    points.append((pixels, peak))
+                    cells.append(f"{peak / 1e6:.0f} MB | {seconds:.0f} s")
+            print(f"| {effort} | {size} | {pixels:,} | {' | '.join(cells)} |", flush=True)
+        if len(arguments.sizes) > 1:
+            each, base = np.polyfit(*np.transpose(points[::2]), 1)
             print(f"effort {effort}: {base / 1e6:.0f} MB and {each:.0f} bytes per pixel", file=sys.stderr)
 
 
-def measure(picture: str, size: str, effort: int) -> None:
-    """Encode the picture at WIDTHxHEIGHT; print pixels, peak in bytes, seconds."""
+def measure(picture: str, size: str, file: str, effort: int) -> None:
+    """Encode the picture at WIDTHxHEIGHT, or decode the file if it is there.
+
+    Prints pixels, peak in bytes, seconds.
+    """
     width, height = map(int, size.split("x"))
-    image = read_image(picture).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-    plan, start = quick(effort), time.perf_counter()
-    psc.encode_with(image, psc.Settings(plan, len(plan.rounds), 118))
+    path, start = Path(file), time.perf_counter()
+    if path.exists():
+        psc.decode(path.read_bytes())
+    else:
+        image = read_image(picture).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
+        plan = quick(effort)
+        path.write_bytes(psc.encode_with(image, psc.Settings(plan, len(plan.rounds), 118)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps([width * height, peak, time.perf_counter() - start]))
 

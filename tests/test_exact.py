@@ -17,6 +17,12 @@ def test_noise_words_are_philox() -> None:
     assert noise.flatten().tolist() == _table()[torch.tensor(words)].tolist()
 
 
+@given(st.integers(0, 200), st.integers(1, 100))
+def test_noise_begins_anywhere(first: int, count: int) -> None:
+    whole = gaussian(3, (1, 2, 3), (300,))
+    assert torch.equal(gaussian(3, (1, 2, 3), (count,), first), whole[first : first + count])
+
+
 def test_noise_is_standard_normal() -> None:
     noise = gaussian(0, (0, 0, 0), (1_000_000,))
     assert abs(float(noise.mean())) < 0.004

@@ -31,6 +31,7 @@ from tests import models
 from tests.conftest import texture
 from tests.test_cli import Psc, Result, assert_fails
 from tests.test_cli import _psc as psc_fixture
+from tests.test_posterior import drawn, free
 from tests.test_session import psnr, states
 
 GOLDEN = Path(__file__).parent / "golden" / "latent.psc"
@@ -277,10 +278,10 @@ def test_estimates_and_latents_are_bounded() -> None:
     side = encoder(to_tensor(texture(16, 16)), settings(1), latents(gain=1e6), lambda now: None)
     truth = side.session.pyramid.pixels(0, side.session._truth)  # type: ignore[arg-type]
     assert truth.abs().max() == LATENT_LIMIT
-    free = side.session.pyramid.agree  # nothing is measured yet
+    agree = partial(side.session.pyramid.agree, 0)  # nothing is measured yet
     how = ddrm.Draw(117, 2, 0.0, 1, 0, 0)
-    drawn = ddrm.draw(_as(Wild), partial(free, 0), torch.zeros(4, 12, 8, 8), how, lambda count: None)
-    assert drawn.abs().max() == LATENT_LIMIT
+    found = drawn(ddrm.draw, _as(Wild), agree, torch.zeros(4, 12, 8, 8), how)
+    assert found.abs().max() == LATENT_LIMIT
 
 
 @pytest.mark.parametrize(("side", "together"), [(64, 16), (128, 4), (300, 1)])
@@ -294,7 +295,7 @@ def test_batches_of_latents(side: int, together: int) -> None:
 
     prior = dataclasses.replace(_as(Watched), channels=1)
     how = ddrm.Draw(117, 2, 0.0, 1, 0, 0)
-    ddrm.draw(prior, lambda x: x, torch.zeros(17, 1, side, side), how, lambda count: None)
+    drawn(ddrm.draw, prior, free, torch.zeros(17, 1, side, side), how)
     assert max(seen) == together
     assert sum(seen) == 2 * 17
 

@@ -17,7 +17,7 @@ from psc.posterior.particles import Agree, evaluate
 from psc.prior import HaarGaussian, tiles
 from psc.prior.embedded import EmbeddedPrior
 from psc.prior.twin import Twin
-from tests.test_posterior import SIDE, SIZE, basis_and_deviations, measured, silent
+from tests.test_posterior import SIDE, SIZE, basis_and_deviations, drawn, everywhere, free, measured
 
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
 DEVIATION, SIGMA_Y, KNOWN = 0.5, 0.2, 20
@@ -30,7 +30,7 @@ def isotropic(channels: int = 1) -> HaarGaussian:
 
 def projection(rows: torch.Tensor, y: torch.Tensor) -> Agree:
     windows = measured(rows, y)
-    return lambda x: windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float()
+    return everywhere(lambda x: windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float())
 
 
 def random_rows(generator: np.random.Generator, count: int = KNOWN) -> torch.Tensor:
@@ -78,7 +78,7 @@ def test_samples_have_the_posteriors_mean_and_covariance() -> None:
     count, start = 2048, torch.zeros(2048, 1, SIDE, SIDE)
     how = Draw(HIGHEST, 80, SIGMA_Y, 1, seed=1, index=0)
     agree = projection(rows, y)
-    out = pigdm.draw(isotropic(), agree, start, how, silent).double().flatten(1)
+    out = drawn(pigdm.draw, isotropic(), agree, start, how).double().flatten(1)
     gain = DEVIATION**2 / (DEVIATION**2 + SIGMA_Y**2)
     covariance = DEVIATION**2 * (torch.eye(SIZE) - gain * rows.T @ rows)
     error = (out.mean(0) - gain * rows.T @ y) / covariance.diagonal().sqrt()
@@ -105,7 +105,7 @@ def test_numbers_of_different_variance() -> None:
     errors, spreads = [], []
     for sampler in (pigdm.draw, ddrm.draw):
         how = Draw(HIGHEST, 20, SIGMA_Y, 1, seed=1, index=0)
-        out = sampler(prior, projection(rows, y), torch.zeros(512, 1, SIDE, SIDE), how, silent)
+        out = drawn(sampler, prior, projection(rows, y), torch.zeros(512, 1, SIDE, SIDE), how)
         out = out.double().flatten(1)
         errors.append(float((out.mean(0) - mean).norm() / mean.norm()))
         spreads.append(float(out.var(0).sum() / power))
@@ -119,7 +119,7 @@ def test_the_derivative_is_the_adjoint_for_any_size(size: tuple[int, int]) -> No
     """<v, D(x + u) - D(x)> = <J^T v, u> for a linear denoiser."""
     prior = HaarGaussian(detail=(0.2, 0.5))
     x, u, v = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 1, 3, *size))).float()
-    guide = pigdm.Guide(prior, lambda z: z, Draw(HIGHEST, 2, 0.0, 1, 0, 0), 3)
+    guide = pigdm.Guide(prior, free, Draw(HIGHEST, 2, 0.0, 1, 0, 0), 3)
     change = evaluate(prior, x + u, 0.5, 1) - evaluate(prior, x, 0.5, 1)
     assert float((v * change).sum()) == pytest.approx(
         float((guide._pulled_back(x, v, 0.5) * u).sum()), rel=1e-4
@@ -129,9 +129,9 @@ def test_the_derivative_is_the_adjoint_for_any_size(size: tuple[int, int]) -> No
 def test_particles_do_not_depend_on_their_company() -> None:
     how = Draw(HIGHEST, 5, 0.1, 1, seed=4, index=2)
     start = torch.zeros(3, 1, SIDE, SIDE)
-    together = pigdm.draw(isotropic(), lambda x: x, start, how, silent)
+    together = drawn(pigdm.draw, isotropic(), free, start, how)
     alone = Draw(HIGHEST, 5, 0.1, 1, seed=4, index=2, first=2)
-    assert torch.equal(pigdm.draw(isotropic(), lambda x: x, start[:1], alone, silent), together[2:])
+    assert torch.equal(drawn(pigdm.draw, isotropic(), free, start[:1], alone), together[2:])
 
 
 def test_a_prior_without_a_derivative_is_refused() -> None:
@@ -139,7 +139,7 @@ def test_a_prior_without_a_derivative_is_refused() -> None:
         name = "opaque"
 
     with pytest.raises(psc.PscError, match="'opaque' has none"):
-        pigdm.draw(Opaque(), lambda x: x, torch.zeros(1, 1, 8, 8), Draw(HIGHEST, 2, 0, 1, 0, 0), silent)
+        drawn(pigdm.draw, Opaque(), free, torch.zeros(1, 1, 8, 8), Draw(HIGHEST, 2, 0, 1, 0, 0))
 
 
 # The floating-point twin

@@ -13,9 +13,10 @@ import torch
 from psc.exact import haar, to_grid
 from psc.exact.fixed import ROW_BITS
 from psc.levels import LOWEST
-from psc.posterior import HIGHEST, Draw, level_above, schedule, sigma
+from psc.posterior import HIGHEST, Draw, Sampler, level_above, schedule, sigma
 from psc.posterior.ddrm import draw
-from psc.prior import HaarGaussian
+from psc.posterior.particles import Agree, Project
+from psc.prior import HaarGaussian, Prior
 from psc.transform import Windows
 
 
@@ -41,16 +42,29 @@ def measured(rows: torch.Tensor, values: torch.Tensor) -> Windows:
     return windows
 
 
+def everywhere(project: Project) -> Agree:
+    """A projection of whole pictures as a sampler takes it."""
+    return lambda batch: [(slice(None), project)]
+
+
+free = everywhere(lambda x: x)
+"""Nothing is known."""
+
+
+def drawn(sampler: Sampler, prior: Prior, agree: Agree, start: torch.Tensor, how: Draw) -> torch.Tensor:
+    """What a sampler makes of ``start``."""
+    particles = start.repeat(1, how.estimates, 1, 1)
+    sampler(prior, agree, particles, how, silent)
+    return particles
+
+
 def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0.0) -> torch.Tensor:
     def agree(x: torch.Tensor) -> torch.Tensor:
         return windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float()
 
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
-    return (
-        draw(prior, agree, start, Draw(HIGHEST, steps, sigma_y, 1, seed=1, index=0), silent)
-        .double()
-        .flatten(1)
-    )
+    how = Draw(HIGHEST, steps, sigma_y, 1, seed=1, index=0)
+    return drawn(draw, prior, everywhere(agree), start, how).double().flatten(1)
 
 
 def test_eigenvector_rows_give_the_exact_mean_and_the_next_eigenvectors() -> None:
@@ -93,15 +107,25 @@ def test_particles_do_not_depend_on_their_company() -> None:
     prior = HaarGaussian(channels=1)
     how = Draw(HIGHEST, 6, 0.05, 1, seed=9, index=3)
     start = torch.zeros(5, 1, SIDE, SIDE)
-    together = draw(prior, lambda x: x, start, how, silent)
-    assert torch.equal(draw(prior, lambda x: x, start[:2], how, silent), together[:2])
+    together = drawn(draw, prior, free, start, how)
+    assert torch.equal(drawn(draw, prior, free, start[:2], how), together[:2])
+
+
+def test_bands_do_not_change_a_draw() -> None:
+    """Neither where they end nor whether the picture is grey under a colour prior."""
+    how = Draw(HIGHEST, 6, 0.05, 1, seed=9, index=3, estimates=2)
+    bands = [(rows, lambda x: x / 2) for rows in (slice(0, 3), slice(3, 4), slice(4, SIDE))]
+    for channels in (1, 3):
+        prior, start = HaarGaussian(channels=channels), torch.ones(5, 1, SIDE, SIDE)
+        whole = drawn(draw, prior, everywhere(lambda x: x / 2), start, how)
+        assert torch.equal(drawn(draw, prior, lambda batch: bands, start, how), whole)
 
 
 def test_grey_under_a_colour_prior_equals_a_grey_prior() -> None:
     """Channels that are known to be equal: the mean of three independent ones has a third of the noise."""
     prior = HaarGaussian(low=0.5, detail=(0.05, 0.1, 0.2), channels=3)
     how = Draw(HIGHEST, 40, 0.0, 1, seed=2, index=0)
-    out = draw(prior, lambda x: x, torch.zeros(SAMPLES, 1, SIDE, SIDE), how, silent)
+    out = drawn(draw, prior, free, torch.zeros(SAMPLES, 1, SIDE, SIDE), how)
     assert out.shape == (SAMPLES, 1, SIDE, SIDE)
     assert float(out.mean().abs()) < 0.02
 
@@ -112,9 +136,9 @@ def test_estimates_are_those_of_the_last_steps() -> None:
     basis, deviations = basis_and_deviations(prior)
     how = Draw(80, 5, 0.0, 1, seed=1, index=0, end=50, estimates=3)
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
-    found = draw(prior, lambda x: x, start, how, silent)
+    found = drawn(draw, prior, free, start, how)
     assert found.shape == (SAMPLES, 3, SIDE, SIDE)
-    assert torch.equal(found[:, 2:], draw(prior, lambda x: x, start, replace(how, estimates=1), silent))
+    assert torch.equal(found[:, 2:], drawn(draw, prior, free, start, replace(how, estimates=1)))
     variance = torch.zeros(SIZE).double()
     for step, noise in enumerate(map(sigma, schedule(80, 5, 50))):
         gain = deviations**2 / (deviations**2 + noise**2)

@@ -100,7 +100,7 @@ def test_samples_agree_with_what_was_measured() -> None:
     noise = some._exchange.coding.step / 12**0.5 * numbers**0.5
     for way, limit in (("mean", 0.001), ("sample", 0.001), ("ddrm", 0.001), ("pigdm", 1.5)):
         x = restore(some, way)[None]
-        assert (some.pyramid.agree(0, x) - x).norm() < limit * noise
+        assert (some.agreed(0, x) - x).norm() < limit * noise
 
 
 def test_the_deviation_is_that_of_the_samples() -> None:

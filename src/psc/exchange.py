@@ -67,7 +67,7 @@ class Exchange:
         level = self._plan.rounds[index].level
         earlier = sum(done.level == level for done in self._plan.rounds[:index])
         gain = spread_gain(level, len(self._plan.levels), earlier, proposal.rows is None)
-        classes = self.coding.classify(proposal.variance, gain)
+        classes = self._classes(proposal, gain)
         q = self._chosen(proposal, windows, truth, classes)
         flat, known = self.coding.code(channel, q.ravel(), classes.ravel())
         q, known = flat.reshape(classes.shape), known.reshape(classes.shape)
@@ -75,14 +75,14 @@ class Exchange:
         if whole:
             self.digest = proposal.digest(self.digest)
             short = self._exact and proposal.rows is not None
-            numbers = classes.astype("<i1").tobytes() + q.astype("<i4").tobytes()
-            whole = self._agreed(channel, index, short, numbers)
-        values = (self._predicted(proposal) + self.coding.dequantise(q)).clamp(-VALUE_LIMIT, VALUE_LIMIT)
-        windows.append(proposal.rows, values, torch.from_numpy(known))
+            whole = self._agreed(channel, index, short, classes, q.astype("<i4", copy=False))
+        values = self.coding.dequantise(q)
+        if not self._plan.paper:
+            values += proposal.predicted
+        windows.append(proposal.rows, values.clamp_(-VALUE_LIMIT, VALUE_LIMIT), torch.from_numpy(known))
         if self._plan.rounds[-1].refines and proposal.rows is None:
-            assert isinstance(self.coding, UniformCoding)
-            classes = self.coding.classify(proposal.variance, gain, LEAST_CLASS)
-            self._cells[level] = Cells(classes, q == 0, self.coding.step)
+            classes = self._classes(proposal, gain, LEAST_CLASS)
+            self._cells[level] = Cells(classes.astype(np.int64), q == 0, self.coding.step)
         self.symbols += int(known.sum())
         return whole
 
@@ -99,33 +99,38 @@ class Exchange:
         if finer is None:
             return False
         self._cells[level] = finer
-        return self._agreed(channel, index, False, np.sign(moves).astype("<i1").tobytes())
+        return self._agreed(channel, index, False, np.sign(moves).astype("<i1"))
 
     def tried(self, proposal: Proposal, level: int, windows: Windows, truth: torch.Tensor) -> int:
         """Bits that a full basis would take at a level; nothing is exchanged or learnt."""
         writer, own = Writer(), self.copy()
-        classes = own.coding.classify(
-            proposal.variance, spread_gain(level, len(self._plan.levels), 0, full_basis=True)
-        )
+        classes = own._classes(proposal, spread_gain(level, len(self._plan.levels), 0, full_basis=True))
         q = own._chosen(proposal, windows, truth, classes)
         own.coding.code(writer, q.ravel(), classes.ravel())
         return writer.bits
 
-    def _predicted(self, proposal: Proposal) -> torch.Tensor:
-        return torch.zeros_like(proposal.predicted) if self._plan.paper else proposal.predicted
+    def _classes(self, proposal: Proposal, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
+        """Of all numbers: see UniformCoding.classify."""
+        parts = (proposal.variance[some] for some in proposal.chunks())
+        return np.concatenate([self.coding.classify(part, gain, least) for part in parts])
 
     def _chosen(
-        self, proposal: Proposal, windows: Windows, truth: torch.Tensor | None, classes: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+        self, proposal: Proposal, windows: Windows, truth: torch.Tensor | None, classes: NDArray[np.int8]
+    ) -> NDArray[np.int32]:
         """The numbers that an encoder chooses; a decoder has yet to read them."""
+        q = np.zeros(classes.shape, dtype=np.int32)
         if truth is None:
-            return np.zeros(classes.shape, dtype=np.int64)
-        measured = proposal.measure(windows, truth)[0]
-        return self.coding.quantise(measured - self._predicted(proposal), classes)
+            return q
+        for some in proposal.chunks():
+            measured = proposal.measure(windows, truth[:, some], some)[0]
+            residual = measured if self._plan.paper else measured - proposal.predicted[some]
+            q[some] = self.coding.quantise(residual, classes[some])
+        return q
 
-    def _agreed(self, channel: Channel, index: int, short: bool, numbers: bytes) -> bool:
+    def _agreed(self, channel: Channel, index: int, short: bool, *numbers: NDArray[np.signedinteger]) -> bool:
         """Exchange the digest of all rounds so far; False if the file ends before it."""
-        self.digest = zlib.crc32(numbers, self.digest)
+        for some in numbers:
+            self.digest = zlib.crc32(some.data, self.digest)
         bits = DIGEST_BITS if short else LONG_DIGEST_BITS
         own = self.digest % 2**bits
         found = channel.code(np.array([own], dtype=np.int32), uniform(2**bits))

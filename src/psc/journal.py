@@ -128,23 +128,24 @@ class Journal:
         """Keep what was drawn: (1 ... 255, C, h, w), float32 multiples of 2^-16."""
         if self._given_up:
             return
-        numbers = particles.numpy().astype("<f4", copy=False).tobytes()
-        record = _digest(what) + bytes([len(particles)]) + numbers
-        self._pending.append(record + _crc(record))
-        soon = time.monotonic() < self._due and sum(map(len, self._pending)) <= PENDING_BYTES
-        if self._file is None and soon:
+        numbers = np.ascontiguousarray(particles.numpy().astype("<f4", copy=False)).data.cast("B")
+        head = _digest(what) + bytes([len(particles)])
+        record = (head, numbers, _crc(numbers, zlib.crc32(head)))
+        pending = sum(map(len, self._pending)) + len(numbers)
+        if self._file is None and time.monotonic() < self._due and pending <= PENDING_BYTES:
+            self._pending += map(bytes, record)
             return
         try:
-            self._write()
+            self._write(*record)
         except OSError as error:
             self._give_up(error)
 
-    def _write(self) -> None:
+    def _write(self, *record: bytes | memoryview) -> None:
         if self._file is None:
             self._file = self.path.open("wb")
             self._file.write(self._header)
-        for record in self._pending:
-            self._file.write(record)
+        for piece in (*self._pending, *record):
+            self._file.write(piece)
         self._file.flush()  # to the system: a killed process loses nothing of it
         self._pending.clear()
         self.kept = True
@@ -176,7 +177,7 @@ class Journal:
 def _particles(head: bytes, rest: bytes, shape: torch.Size) -> torch.Tensor | None:
     """What a record holds after its head, if it is whole and sound."""
     numbers, crc = rest[:-CRC_BYTES], rest[-CRC_BYTES:]
-    if len(numbers) != 4 * shape.numel() or _crc(head + numbers) != crc:
+    if len(numbers) != 4 * shape.numel() or _crc(numbers, zlib.crc32(head)) != crc:
         return None
     particles = torch.from_numpy(np.frombuffer(numbers, "<f4").astype(np.float32)).reshape(shape)
     sound = bool((particles.abs() < LIMIT).all()) and torch.equal(to_grid(particles).float(), particles)
@@ -187,5 +188,5 @@ def _digest(value: bytes) -> bytes:
     return hashlib.blake2b(value, digest_size=DIGEST_BYTES).digest()
 
 
-def _crc(record: bytes) -> bytes:
-    return zlib.crc32(record).to_bytes(CRC_BYTES, "little")
+def _crc(numbers: bytes | memoryview, seed: int = 0) -> bytes:
+    return zlib.crc32(numbers, seed).to_bytes(CRC_BYTES, "little")

@@ -117,9 +117,12 @@ def _preview(session: Session) -> torch.Tensor:
     if mean.shape[2:] != (height, width):
         # Exact: the scale is a power of two, so weights are multiples of 2^-34, and pixels of 2^-16.
         mean = functional.interpolate(mean, (height, width), mode="bicubic", align_corners=False)
-    return session.pyramid.agree(0, mean.clamp(-limit, limit).float())[0]
+    return session.agreed(0, mean.clamp(-limit, limit).float())[0]
 
 
 def _mean(particles: torch.Tensor) -> torch.Tensor:
     """(1, C, h, w) float64 multiples of 2^-16."""
-    return to_grid(particles.double().sum(0, keepdim=True) / len(particles))
+    whole = torch.zeros_like(particles[:1], dtype=torch.float64)
+    for particle in particles:  # their sums are exact, and one at a time needs less memory
+        whole += particle
+    return to_grid(whole / len(particles))

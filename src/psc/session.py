@@ -20,7 +20,7 @@ from psc.exchange import Exchange
 from psc.journal import Journal
 from psc.levels import LOWEST
 from psc.plan import FULL_BASIS, Plan, Round
-from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, side_by_side
+from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, projected, side_by_side
 from psc.prior import Prior
 from psc.transform import Proposal, Pyramid, Windows, propose
 
@@ -61,7 +61,7 @@ class _Before:
     level: int
     unmeasured: float
     draws: int
-    proposal: Proposal | None
+    proposal: Proposal | None = None
 
 
 class Session:
@@ -116,31 +116,34 @@ class Session:
         while self.rounds < rounds and self.step():
             pass
 
-    def step(self) -> bool:
-        """The next round; False where a cut file ends."""
+    def step(self, *, keep: bool = False) -> bool:
+        """The next round; False where a cut file ends. keep: what step_again and go_back need."""
         item = self.plan.rounds[self.rounds]
-        before = _Before(
-            self.rounds,
-            self._exchange.copy(),
-            self.pyramid.levels[item.level].part(slice(None)),
-            self.particles,
-            self._level,
-            self._unmeasured,
-            self._draws,
-            None if item.refines else self._proposal(item),
-        )
-        if self._truth is not None:  # a decoder never goes back
-            self._befores = [*self._befores[-1:], before]
-        if not self._measure(before.proposal):
+        before = self._before(item.level) if keep else None
+        proposal = None if item.refines else self._proposal(item, release=not keep)
+        self._befores = [*self._befores[-1:], replace(before, proposal=proposal)] if before else []
+        if not self._measure(proposal):
             return False
         self.rounds += 1
         self._report()
         return True
 
-    def _proposal(self, item: Round) -> Proposal:
+    def _before(self, k: int) -> _Before:
+        """What a round at level k will change, but for its proposal."""
+        return _Before(
+            self.rounds,
+            self._exchange.copy(),
+            self.pyramid.levels[k].part(slice(None)),
+            self.particles,
+            self._level,
+            self._unmeasured,
+            self._draws,
+        )
+
+    def _proposal(self, item: Round, *, release: bool) -> Proposal:
         """Draw a round's particles, and find what they propose to measure."""
-        level = self.plan.levels[item.level]
-        found = self.sample(item.level, item.steps, end=level.end, estimates=level.estimates)
+        level, k = self.plan.levels[item.level], item.level
+        found = self.sample(k, item.steps, end=level.end, estimates=level.estimates, release=release)
         self.particles = found[:, -self.pyramid.channels :].clone()  # or the other estimates would stay, too
         self._draws += 1
         self._level = item.level
@@ -187,7 +190,7 @@ class Session:
         assert self.particles is not None
         assert self._truth is not None
         mean = self.particles.double().mean(0, keepdim=True).float()
-        found = self.pyramid.coefficients(self._level, self.pyramid.agree(self._level, mean))
+        found = self.pyramid.coefficients(self._level, self.agreed(self._level, mean))
         pairs = zip(found, self._truth[self._level :], strict=True)
         return [float(((estimate - truth) ** 2).sum()) for estimate, truth in pairs]
 
@@ -210,27 +213,42 @@ class Session:
         lowest: int = CARRIED_LOWEST,
         end: int = LOWEST,
         estimates: int = 1,
+        release: bool = False,
     ) -> torch.Tensor:
         """Posterior samples (s, C, h, w) of the picture at level k, given all that is known.
 
         steps: of DDRM. number, count: of the first sample, and how many (default: all s). Each number has a
         noise of its own; number i starts from particle i mod s. lowest: the least noise level that particles
         start from if they are carried over from this level. end: the noise level of the last step.
-        estimates: of each particle, (s, estimates x C, h, w), the last one last.
-        Changes nothing but ``nfe``: it may be called between rounds, and gives the same samples again.
+        estimates: of each particle, (s, estimates x C, h, w), the last one last. release: let go of the
+        session's own particles, whose memory is needed; the samples shall take their place.
+        Else it changes nothing but ``nfe``, may be called between rounds, and gives the same samples again.
         """
-        scale, s = self.plan.levels[k].scale, self.plan.levels[k].samples
+        scale, some = self.plan.levels[k].scale, slice(number % self.plan.levels[k].samples, None)
         left = SIGMA_K * SIGMA_K * self._unmeasured / (scale * scale)
         if self.particles is None or self.plan.paper:
-            start, first = torch.zeros(s, self.pyramid.channels, *self.pyramid.shape(k)), HIGHEST
+            first = HIGHEST
         elif self.carries(k):
-            start, first = self.particles, level_above(left, lowest=max(lowest, end))
+            first = level_above(left, lowest=max(lowest, end))
         else:
-            factor = self.plan.levels[self._level].scale // scale
-            start = self.particles[:s].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             first = level_above(left, lowest=self.plan.levels[k].start)
-        how = self._how(k, first, steps, end=end, estimates=estimates)
-        return self._draw(ddrm.draw, k, start[number % s :][:count], how, number)
+        particles = self._start(k)[some][:count].repeat(1, estimates, 1, 1)
+        if release:
+            self.particles = None
+        self._draw(ddrm.draw, k, particles, self._how(k, first, steps, end=end, estimates=estimates), number)
+        return particles
+
+    def _start(self, k: int) -> torch.Tensor:
+        """Where the particles of a draw at level k start: (s, C, h, w)."""
+        s = self.plan.levels[k].samples
+        if self.particles is None or self.plan.paper:
+            return torch.zeros(s, self.pyramid.channels, *self.pyramid.shape(k))
+        factor = self.plan.levels[self._level].scale // self.plan.levels[k].scale
+        return self.particles[:s].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+
+    def agreed(self, k: int, x: torch.Tensor) -> torch.Tensor:
+        """Pictures x (B, C, h, w) at level k, moved least to agree with what is known."""
+        return projected(partial(self.pyramid.agree, k), x)
 
     def carries(self, k: int) -> bool:
         """Whether the next draw at level k goes on from the last one's particles as they are."""
@@ -241,8 +259,9 @@ class Session:
 
         Never part of a round, so that it need not be exact. number: of its noise.
         """
-        start = torch.zeros(1, self.pyramid.channels, *self.pyramid.shape(0))
-        return self._draw(sampler, 0, start, self._how(0, HIGHEST, steps), number)
+        particles = torch.zeros(1, self.pyramid.channels, *self.pyramid.shape(0))
+        self._draw(sampler, 0, particles, self._how(0, HIGHEST, steps), number)
+        return particles
 
     def _how(self, k: int, first: int, steps: int, *, end: int = LOWEST, estimates: int = 1) -> Draw:
         """A draw at level k from noise level ``first``."""
@@ -250,31 +269,27 @@ class Session:
         sigma_y = self._exchange.width(k) / math.sqrt(12) / scale
         return Draw(first, steps, sigma_y, scale, self.seed, self._draws, 0, end, estimates)
 
-    def _draw(self, sampler: Sampler, k: int, start: torch.Tensor, how: Draw, number: int) -> torch.Tensor:
-        """What the sampler makes of ``start`` (s, C, h, w), as many particles at once as there are."""
-        out = start.new_empty(len(start), how.estimates * start.shape[1], *start.shape[2:])
+    def _draw(self, sampler: Sampler, k: int, particles: torch.Tensor, how: Draw, number: int) -> None:
+        """Let the sampler have the particles (s, estimates x C, h, w), as many at once as there are."""
         done = 0
-        while done < len(start):
-            some = self._some(sampler, k, start[done:], replace(how, first=number + done))
-            out[done : done + len(some)] = some
-            done += len(some)
-        return out
+        while done < len(particles):
+            done += self._some(sampler, k, particles[done:], replace(how, first=number + done))
 
-    def _some(self, sampler: Sampler, k: int, start: torch.Tensor, how: Draw) -> torch.Tensor:
+    def _some(self, sampler: Sampler, k: int, particles: torch.Tensor, how: Draw) -> int:
         """The first of the particles: those that the journal has, else those that are drawn side by side."""
-        what = repr((sampler.__module__, self.plan, how, tuple(start.shape[1:]), self.digest)).encode()
-        wanted = torch.Size([len(start), how.estimates * start.shape[1], *start.shape[2:]])
-        found = self._journal.read(what, wanted) if self._journal else None
+        what = repr((sampler.__module__, self.plan, how, tuple(particles.shape[1:]), self.digest)).encode()
+        found = self._journal.read(what, particles.shape) if self._journal else None
         self._replayed = found is not None
         if found is not None:
+            particles[: len(found)] = found
             self._count(how.scale, how.steps * len(found))
-            return found
-        start = start[: side_by_side(self.prior, start)]
-        agree, count = partial(self.pyramid.agree, k), partial(self._count, how.scale)
-        drawn = sampler(self.prior, agree, start, how, count)
+            return len(found)
+        some = particles[: side_by_side(self.prior, particles)]
+        agree = partial(self.pyramid.agree, k)
+        sampler(self.prior, agree, some, how, partial(self._count, how.scale))
         if self._journal:
-            self._journal.append(what, drawn)
-        return drawn
+            self._journal.append(what, some)
+        return len(some)
 
     def _count(self, scale: int, evaluations: int) -> None:
         self.nfe += evaluations / scale**2

@@ -43,7 +43,7 @@ class Encoder:
     def step(self) -> None:
         """The next round."""
         self._marks.append((self.writer.calls, self.writer.bits))
-        self.session.step()
+        self.session.step(keep=True)
         self._rounds = self.session.rounds
 
     @property

@@ -25,12 +25,12 @@ class Float8Coding:
         size = LARGEST + 1
         self._table = Table([UNIT // size] * size, confidence=8)
 
-    def classify(self, variance: torch.Tensor, gain: int) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, gain: int, least: int = 0) -> NDArray[np.int8]:
         """All numbers are of one class: everything proposed is measured."""
-        del gain  # nothing is predicted
-        return np.zeros(tuple(variance.shape), dtype=np.int64)
+        del gain, least  # nothing is predicted
+        return np.zeros(tuple(variance.shape), dtype=np.int8)
 
-    def quantise(self, value: torch.Tensor, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def quantise(self, value: torch.Tensor, classes: NDArray[np.int8]) -> NDArray[np.int32]:
         """The nearest codes, with the value's sign."""
         del classes  # there is only one
         units = (value.abs() * 512).clamp(max=448 * 512)
@@ -38,9 +38,9 @@ class Float8Coding:
         exponent = exponent.clamp(min=0)
         mantissa = torch.round(units / torch.pow(2.0, exponent.double())).long()
         code = exponent * STEPS_PER_OCTAVE + mantissa
-        return (torch.sign(value).long() * code.clamp(max=LARGEST)).numpy()
+        return (torch.sign(value).long() * code.clamp(max=LARGEST)).int().numpy()
 
-    def dequantise(self, q: NDArray[np.int64]) -> torch.Tensor:
+    def dequantise(self, q: NDArray[np.int32]) -> torch.Tensor:
         """The values of signed codes."""
         code = np.abs(q)
         exponent = np.maximum(code // STEPS_PER_OCTAVE - 1, 0)
@@ -48,8 +48,8 @@ class Float8Coding:
         return torch.from_numpy(np.sign(q) * units).double() / 512
 
     def code(
-        self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        self, channel: Channel, q: NDArray[np.int32], classes: NDArray[np.int8]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Code a round's numbers in order: all magnitudes, then the signs of those that have one."""
         del classes  # there is only one
         magnitude = channel.code(to_symbols(np.abs(q)), self._table.frequencies())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from psc.bitstream.rangecoder import Channel
 from psc.bitstream.tables import UNIT, Table, to_symbols
-from psc.bitstream.uniform import NOT_MEASURED, UniformCoding
+from psc.bitstream.uniform import MAX_CLASS, NOT_MEASURED, UniformCoding
 
 SIGNIFICANT, INSIGNIFICANT = (-0.25, 0.25), (-0.375, 0.0, 0.375)
 """Moves in units of the cell: to the middle of a half; to the middle of what lies outside the inner half."""
@@ -89,10 +89,10 @@ def _measured(
     cells: Cells,
     old: NDArray[np.bool_],
     residual: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.int64], bool]:
+) -> tuple[NDArray[np.int32], bool]:
     """Numbers of cells that had not been measured and now are; False where a reader's file ends."""
-    classes = np.where(old, NOT_MEASURED, np.maximum(cells.classes, NOT_MEASURED))
-    q = np.zeros(classes.shape, dtype=np.int64)
+    classes = np.where(old, NOT_MEASURED, np.clip(cells.classes, NOT_MEASURED, MAX_CLASS)).astype(np.int8)
+    q = np.zeros(classes.shape, dtype=np.int32)
     if residual is not None:
         q = coding.quantise(torch.from_numpy(residual * (coding.step / cells.width)), classes)
     found, known = coding.code(channel, q.ravel(), classes.ravel())

@@ -62,7 +62,7 @@ class UniformCoding:
         self.step, self.price = step_size(step_index), PRICE
         self._tables = [Table(_prior(k), CONFIDENCE) for k in range(TABLES)]
 
-    def classify(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
+    def classify(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
         """Class of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.
 
         variance: the samples', of any shape. gain: see :func:`spread_gain`. least: what smaller ones become.
@@ -71,12 +71,12 @@ class UniformCoding:
         mantissa, exponent = torch.frexp(variance * (factor * factor) / (self.step * self.step))
         classes = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 8
         classes = torch.where(variance == 0, least, classes)
-        return classes.clamp(least, MAX_CLASS).numpy()
+        return classes.clamp(least, MAX_CLASS).to(torch.int8).numpy()
 
-    def quantise(self, residual: torch.Tensor, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def quantise(self, residual: torch.Tensor, classes: NDArray[np.int8]) -> NDArray[np.int32]:
         """The encoder's choice of q, by rate and distortion: see :func:`choose`. Not measured: 0."""
         v = (residual / self.step).clamp(-(2.0**24), 2.0**24).numpy()
-        q = np.zeros(classes.shape, dtype=np.int64)
+        q = np.zeros(classes.shape, dtype=np.int32)
         for k in np.unique(classes[classes != NOT_MEASURED]):
             where = classes == k
             shift = _shift(int(k))
@@ -84,13 +84,13 @@ class UniformCoding:
             q[where] = choose(v[where], bits, self.price)
         return q
 
-    def dequantise(self, q: NDArray[np.int64]) -> torch.Tensor:
+    def dequantise(self, q: NDArray[np.int32]) -> torch.Tensor:
         """Residuals, exact multiples of Delta."""
-        return torch.from_numpy(q).double() * self.step
+        return torch.from_numpy(q).double().mul_(self.step)
 
     def code(
-        self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        self, channel: Channel, q: NDArray[np.int32], classes: NDArray[np.int8]
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Code a round's numbers (flat), widest predicted spread first; learn from them.
 
         Returns q, and which of them are known: all, unless a reader's file is cut.
@@ -113,7 +113,7 @@ class UniformCoding:
         return q, known
 
     def _code_class(
-        self, channel: Channel, q: NDArray[np.int64], k: int
+        self, channel: Channel, q: NDArray[np.int32], k: int
     ) -> tuple[NDArray[np.int64], Symbols]:
         """The numbers of one class: high parts, low bits, escapes. Returns what is certain of them."""
         shift = _shift(k)

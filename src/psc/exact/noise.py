@@ -19,6 +19,8 @@ import torch
 
 from psc.errors import PscError
 
+BLOCK = 16
+"""Values per step of the generator's counter: four words of 64 bits."""
 TABLE_SHA256 = "ee46eda6f743ea9b2949c72134d6385025bcc7573bb0fba98b3bf40224779880"
 
 
@@ -36,15 +38,17 @@ def _table() -> torch.Tensor:
     return torch.from_numpy(table.astype(np.float64) / 65536)
 
 
-def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...]) -> torch.Tensor:
+def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], first: int = 0) -> torch.Tensor:
     """Noise of the given shape, float64 multiples of 2^-16, standard normal up to 4.3 sigma.
 
     seed: 0 <= seed < 2^64, the generator's key. stream: (draw, step, particle), each below 2^64: the
     upper words of the 256-bit counter, so that streams never overlap; values fill the shape in C order.
+    first: the number of the stream's value that the shape begins with.
     """
     draw, step, particle = stream
-    count = int(np.prod(shape))
-    counter = np.array([0, particle, step, draw], dtype=np.uint64)  # lists would pass through float64
+    block, skipped = divmod(first, BLOCK)
+    count = skipped + int(np.prod(shape))
+    counter = np.array([block, particle, step, draw], dtype=np.uint64)  # lists would pass through float64
     generator = np.random.Philox(counter=counter, key=np.array([seed, 0], dtype=np.uint64))
-    words = generator.random_raw((count + 3) // 4).astype("<u8").view("<u2")[:count]
+    words = generator.random_raw((count + 3) // 4).astype("<u8").view("<u2")[skipped:count]
     return _table()[torch.from_numpy(words.astype(np.int32))].reshape(shape)

@@ -15,7 +15,6 @@ else would remember y below sigma_y, where DDRM leaves the measurements alone.
 """
 
 import math
-from collections import deque
 
 import torch
 
@@ -27,41 +26,54 @@ from psc.posterior.threads import each_group
 from psc.prior.protocol import Prior
 
 
-def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: Count) -> torch.Tensor:
-    """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32 multiples of 2^-16.
+def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progress: Count) -> None:
+    """Anneal every particle to a posterior sample, in place; float32 multiples of 2^-16.
 
-    Returns the last how.estimates estimates of each, (s, estimates x C, h, w): the last one is the sample.
-    agree is P. C is the prior's number of channels, or 1 for a grey picture under a colour prior.
-    ``progress`` is called with the number of network evaluations just done. The particles are
-    independent, each with a noise stream of its own: grouping them does not change them.
+    particles: (s, how.estimates x C, h, w); the last C channels are where each starts. It leaves its last
+    estimates there, the sample being the last one. agree is P. C is the prior's number of channels, or 1
+    for a grey picture under a colour prior. ``progress`` is called with the number of network evaluations
+    just done. The particles are independent, each with a noise stream of its own: grouping them does not
+    change them.
     """
+    channels = particles.shape[1] // how.estimates
 
-    def anneal(some: range, count: Count) -> torch.Tensor:
-        x0 = start[some.start : some.stop]
-        kept: deque[torch.Tensor] = deque(maxlen=how.estimates)
+    def anneal(some: range, count: Count) -> None:
+        own = particles[some.start : some.stop]
+        x0 = own[:, -channels:]
         for step, level in enumerate(schedule(how.level, how.steps, how.end)):
-            noise = how.noise(step, some, (prior.channels, *x0.shape[2:]))
-            x0 = agree(_denoise(prior, agree, x0, sigma(level), noise, how))
-            kept.append(x0)
-            count(len(x0))
-        return torch.cat(list(kept), 1)
+            x = _noised(prior, agree, x0, step, some, how, sigma(level))
+            estimate = evaluate(prior, x, sigma(level), how.scale)
+            kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
+            x0 = own[:, kept : kept + channels]
+            for rows, project in agree(len(x)):
+                x0[:, :, rows] = project(_bounded(prior, estimate[:, :, rows], channels))
+            count(len(x))
 
-    return each_group(prior, start, anneal, progress)
+    each_group(prior, particles, anneal, progress)
 
 
-def _denoise(
-    prior: Prior, agree: Agree, x0: torch.Tensor, level: float, noise: torch.Tensor, how: Draw
+def _noised(
+    prior: Prior, agree: Agree, x0: torch.Tensor, step: int, some: range, how: Draw, level: float
 ) -> torch.Tensor:
-    """Noise x0 to ``level`` as above and estimate it anew; noise has the prior's channels.
+    """x at noise ``level`` as above, with the prior's channels: (B, C, h, w).
 
     A grey picture (one channel) is a colour picture whose channels are known to be equal: their common
-    noise is the mean of the prior's channels, and the estimate is the mean of the prior's estimates.
+    noise is the mean of the prior's channels.
     """
     ratio = prior.channels // x0.shape[1]
-    common = noise.sum(1, keepdim=True) / ratio if ratio > 1 else noise
     tau = math.sqrt(max(level * level - ratio * (how.sigma_y * how.sigma_y), 0.0))
-    shift = to_grid((level - tau) * common)
-    x = agree((x0 + shift).float()) - shift + to_grid(level * noise)
+    x = x0.new_empty(len(x0), prior.channels, *x0.shape[2:])
+    for rows, project in agree(len(x0)):
+        noise = how.noise(step, some, x.shape, rows)
+        common = noise.sum(1, keepdim=True) / ratio if ratio > 1 else noise
+        shift = to_grid((level - tau) * common)
+        x[:, :, rows] = project((x0[:, :, rows] + shift).float()) - shift + to_grid(level * noise)
+    return x
+
+
+def _bounded(prior: Prior, estimate: torch.Tensor, channels: int) -> torch.Tensor:
+    """An estimate (B, C, h, w) as multiples of 2^-16 within bounds; of a grey picture, the colours' mean."""
     limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
-    estimate = to_grid(evaluate(prior, x.float(), level, how.scale)).clamp(-limit, limit)
-    return (to_grid(estimate.sum(1, keepdim=True) / ratio) if ratio > 1 else estimate).float()
+    bounded = to_grid(estimate).clamp(-limit, limit)
+    ratio = prior.channels // channels
+    return (to_grid(bounded.sum(1, keepdim=True) / ratio) if ratio > 1 else bounded).float()

@@ -1,6 +1,6 @@
 """What all samplers share: what a draw is, its noise, the prior's evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -11,8 +11,10 @@ from psc.exact import gaussian
 from psc.levels import LOWEST
 from psc.prior.protocol import Prior
 
-Agree = Callable[[torch.Tensor], torch.Tensor]
+Project = Callable[[torch.Tensor], torch.Tensor]
 """P: pictures (B, C, h, w), moved least to agree with the measurements."""
+Agree = Callable[[int], Iterable[tuple[slice, Project]]]
+"""P for so many pictures, in horizontal bands: their rows of pixels, and P of pictures cut to these rows."""
 Count = Callable[[int], None]
 """Hears of the number of network evaluations just done."""
 
@@ -37,14 +39,38 @@ class Draw:
     end: int = LOWEST
     estimates: int = 1
 
-    def noise(self, step: int, particles: range, shape: tuple[int, ...]) -> torch.Tensor:
-        """Standard normal noise (B, *shape) of a step, float64; ``particles`` count from 0 in this draw."""
-        numbers = (self.first + i for i in particles)
-        return torch.stack([gaussian(self.seed, (self.index, step, number), shape) for number in numbers])
+    def noise(
+        self, step: int, particles: range, shape: tuple[int, ...], rows: slice = slice(None)
+    ) -> torch.Tensor:
+        """Standard normal noise of a step for pictures (B, C, h, w), float64; some of its rows, if not all.
+
+        ``particles`` count from 0 in this draw.
+        """
+        channels, height, width = shape[1:]
+        top, bottom, _ = rows.indices(height)
+        planes = [
+            gaussian(
+                self.seed,
+                (self.index, step, self.first + i),
+                (bottom - top, width),
+                (c * height + top) * width,
+            )
+            for i in particles
+            for c in range(channels)
+        ]
+        return torch.stack(planes).reshape(-1, channels, bottom - top, width)
 
 
-Sampler = Callable[[Prior, Agree, torch.Tensor, Draw, Count], torch.Tensor]
-"""draw(prior, agree, start, how, progress) -> (s, estimates x C, h, w) of ``start``'s (s, C, h, w)."""
+Sampler = Callable[[Prior, Agree, torch.Tensor, Draw, Count], None]
+"""draw(prior, agree, particles, how, progress), in place: see psc.posterior.ddrm.draw."""
+
+
+def projected(agree: Agree, x: torch.Tensor) -> torch.Tensor:
+    """P(x) of whole pictures (B, C, h, w)."""
+    out = torch.empty_like(x)
+    for rows, project in agree(len(x)):
+        out[:, :, rows] = project(x[:, :, rows])
+    return out
 
 
 def evaluate(prior: Prior, x: torch.Tensor, level: float, scale: int) -> torch.Tensor:
@@ -52,7 +78,7 @@ def evaluate(prior: Prior, x: torch.Tensor, level: float, scale: int) -> torch.T
     height, width = x.shape[2:]
     estimate = prior.denoise(enlarge(x, prior.multiple).to(prior.device), level, scale)
     estimate = estimate[:, :, :height, :width].cpu()
-    if not bool(torch.isfinite(estimate).all()):
+    if not all(map(torch.isfinite, estimate.aminmax())):  # both are NaN if any number is
         raise PscError(f"the prior {prior.name!r} returned numbers that are not finite")
     return estimate
 

@@ -42,7 +42,7 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.levels import schedule, sigma
-from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate
+from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate, projected
 from psc.posterior.threads import each_group
 from psc.prior.protocol import Differentiable, Prior
 
@@ -50,23 +50,25 @@ LEAST = 1e-4
 """r^2 is at least so many sigma^2: a network's J need not be positive along v, as a covariance is."""
 
 
-def draw(prior: Prior, agree: Agree, start: torch.Tensor, how: Draw, progress: Count) -> torch.Tensor:
-    """Anneal every particle of ``start`` (s, C, h, w) to a posterior sample; float32, not exact.
+def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progress: Count) -> None:
+    """Anneal every particle (s, C, h, w) to a posterior sample, in place; float32, not exact.
 
-    The arguments are those of :func:`psc.posterior.ddrm.draw`; PscError if the prior has no derivative.
+    The arguments are those of :func:`psc.posterior.ddrm.draw`, with one estimate. PscError if the prior has
+    no derivative.
     """
     if not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
-    guide = Guide(prior, agree, how, start.shape[1])
+    guide = Guide(prior, agree, how, particles.shape[1])
 
-    def anneal(some: range, count: Count) -> torch.Tensor:
-        return _anneal(guide, start[some.start : some.stop], how, some, count)
+    def anneal(some: range, count: Count) -> None:
+        where = slice(some.start, some.stop)
+        particles[where] = _anneal(guide, particles[where], how, some, count)
 
-    return each_group(prior, start, anneal, progress)
+    each_group(prior, particles, anneal, progress)
 
 
 def _anneal(guide: "Guide", x0: torch.Tensor, how: Draw, particles: range, progress: Count) -> torch.Tensor:
-    shape = (guide.prior.channels, *x0.shape[2:])
+    shape = (len(x0), guide.prior.channels, *x0.shape[2:])
     levels = [sigma(j) for j in schedule(how.level, how.steps)]
     noise = how.noise(0, particles, shape).float()
     x = x0 + levels[0] * guide.own(noise)
@@ -101,7 +103,7 @@ class Guide:
         colours = x + level * (noise - self.own(noise)) if self._ratio > 1 else x
         estimate = self.own(evaluate(self.prior, colours, level, self._how.scale))
         power = level * level / self._ratio
-        v = self._agree(estimate) - estimate
+        v = projected(self._agree, estimate) - estimate
         pulled = self._pulled_back(colours, v, level)
         share = _dot(v, pulled) / _dot(v, v).clamp_min(torch.finfo(v.dtype).tiny)
         variance = power * share.clamp_min(LEAST)

@@ -22,41 +22,43 @@ GROUP, LATENT_GROUP = 2**20, 2**16
 SMALLEST, LARGEST = 2**14, 2**17
 """The same for a thread's group; smaller ones would wait for the interpreter, not for the processor."""
 
-Anneal = Callable[[range, Count], torch.Tensor]
+Anneal = Callable[[range, Count], None]
 """Takes the particles of these numbers through all their steps; counts the evaluations as they are done."""
-Task = Callable[[Count], torch.Tensor]
+Task = Callable[[Count], None]
 
 
 class _StoppedError(Exception):
     """Another thread has ended the draw."""
 
 
-def each_group(prior: Prior, start: torch.Tensor, anneal: Anneal, count: Count) -> torch.Tensor:
-    """The annealed particles of ``start`` (s, C, h, w), group by group. count is called in this thread."""
-    s, (threads, size) = len(start), _division(prior, start)
+def each_group(prior: Prior, particles: torch.Tensor, anneal: Anneal, count: Count) -> None:
+    """Anneal the particles (s, C, h, w), group by group. count is called in this thread."""
+    s, (threads, size) = len(particles), _division(prior, particles)
     groups = [range(first, min(first + size, s)) for first in range(0, s, size)]
-    if threads == 1 or len(groups) == 1:
-        return torch.cat([anneal(some, count) for some in groups])
-    return torch.cat(_on_threads(threads, [partial(anneal, some) for some in groups], count))
+    if threads > 1 and len(groups) > 1:
+        _on_threads(threads, [partial(anneal, some) for some in groups], count)
+        return
+    for some in groups:
+        anneal(some, count)
 
 
-def side_by_side(prior: Prior, start: torch.Tensor) -> int:
-    """How many particles of ``start`` (s, C, h, w) are in work at the same time, at most."""
-    threads, size = _division(prior, start)
-    return min(len(start), threads * size)
+def side_by_side(prior: Prior, particles: torch.Tensor) -> int:
+    """How many of the particles (s, C, h, w) are in work at the same time, at most."""
+    threads, size = _division(prior, particles)
+    return min(len(particles), threads * size)
 
 
-def _division(prior: Prior, start: torch.Tensor) -> tuple[int, int]:
+def _division(prior: Prior, particles: torch.Tensor) -> tuple[int, int]:
     """The number of threads, and the size of the groups."""
-    pixels = start.shape[2] * start.shape[3]
+    pixels = particles.shape[2] * particles.shape[3]
     if not (prior.exact and prior.device.type == "cpu"):
         return 1, max(1, (GROUP if prior.factor == 1 else LATENT_GROUP) // pixels)
     threads = torch.get_num_threads()
-    return threads, max(1, min(max(-(-len(start) // threads), SMALLEST // pixels), LARGEST // pixels))
+    return threads, max(1, min(max(-(-len(particles) // threads), SMALLEST // pixels), LARGEST // pixels))
 
 
-def _on_threads(threads: int, tasks: list[Task], count: Count) -> list[torch.Tensor]:
-    """The tasks' results; whatever is raised, here or there, ends all of them."""
+def _on_threads(threads: int, tasks: list[Task], count: Count) -> None:
+    """Do the tasks; whatever is raised, here or there, ends all of them."""
     counts: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     stop = threading.Event()
     with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
@@ -68,13 +70,12 @@ def _on_threads(threads: int, tasks: list[Task], count: Count) -> list[torch.Ten
             errors = [error for future in futures if (error := future.exception()) is not None]
             for error in sorted(errors, key=lambda e: isinstance(e, _StoppedError)):
                 raise error
-            return [future.result() for future in futures]
         finally:
             stop.set()
             torch.set_num_threads(threads)  # of threads to come; this one's own number has not changed
 
 
-def _run(task: Task, counts: queue.SimpleQueue[int | None], stop: threading.Event) -> torch.Tensor:
+def _run(task: Task, counts: queue.SimpleQueue[int | None], stop: threading.Event) -> None:
     """One task on its thread; None among the counts says that it has ended."""
 
     def count(evaluations: int) -> None:
@@ -83,7 +84,7 @@ def _run(task: Task, counts: queue.SimpleQueue[int | None], stop: threading.Even
         counts.put(evaluations)
 
     try:
-        return task(count)
+        task(count)
     except BaseException:
         stop.set()
         raise

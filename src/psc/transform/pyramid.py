@@ -10,8 +10,9 @@ bands of blocks: the memory that a picture needs beyond its particles does not g
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -122,16 +123,25 @@ class Pyramid:
         return x.permute(0, 3, 4, 1, 5, 2, 6).reshape(b, c, g, n // across * rows, across * columns)
 
     def decompose(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Coefficients (B, n, d) of all levels of whole pictures x (B, C, H, W)."""
-        parts = [self.coefficients(0, x[:, :, band.pixels]) for band in self.bands(0, len(x))]
-        return [torch.cat(level, 1) for level in zip(*parts, strict=True)]
+        """Coefficients (B, n, d) of all levels of whole pictures x (B, C, H, W).
 
-    def agree(self, k: int, x: torch.Tensor) -> torch.Tensor:
-        """Pixels x (B, C, h, w) at level k, moved least to agree with all measurements at levels >= k."""
-        out = torch.empty_like(x, dtype=torch.float32)
-        for band in self.bands(k, len(x)):
-            f = self.coefficients(k, x[:, :, band.pixels])
-            known = [w.part(s) for w, s in zip(self.levels[k:], band.windows, strict=True)]
-            moved = [w.agree(c) for w, c in zip(known, f, strict=True)]
-            out[:, :, band.pixels] = to_grid(self.pixels(k, moved)).float()
+        float32, which holds them: they are multiples of 2^-16 far below 2^8.
+        """
+        out = [torch.empty(len(x), *w.rows.shape[::2]) for w in self.levels]
+        for band in self.bands(0, len(x)):
+            for level, where, found in zip(
+                out, band.windows, self.coefficients(0, x[:, :, band.pixels]), strict=True
+            ):
+                level[:, where] = found
         return out
+
+    def agree(self, k: int, batch: int) -> Iterator[tuple[slice, Callable[[torch.Tensor], torch.Tensor]]]:
+        """Bands for a batch of pictures at level k: their rows of pixels, and :meth:`project` there."""
+        for band in self.bands(k, batch):
+            yield band.pixels, partial(self.project, k, band)
+
+    def project(self, k: int, band: Band, x: torch.Tensor) -> torch.Tensor:
+        """Pixels x (B, C, h, w) of a band, moved least to agree with all measurements at levels >= k."""
+        known = [w.part(s) for w, s in zip(self.levels[k:], band.windows, strict=True)]
+        moved = [w.agree(c) for w, c in zip(known, self.coefficients(k, x), strict=True)]
+        return to_grid(self.pixels(k, moved)).float()

@@ -10,6 +10,7 @@ count as samples, too, each step's centred by its own mean. The last step's pred
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,7 @@ from psc.transform.pyramid import Pyramid
 from psc.transform.windows import Windows, apply
 
 CHUNK = 4096
-"""Windows whose rows are held in double precision together."""
+"""Windows whose numbers are held in double precision together."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,22 @@ class Proposal:
     variance: torch.Tensor
     unmeasured: float
 
-    def measure(self, windows: Windows, f: torch.Tensor) -> torch.Tensor:
-        """The proposal's measurements (B, n, r) of coefficients f (B, n, d), multiples of 2^-16."""
-        if self.rows is None:
-            return windows.to_basis(f)
-        pairs = zip(torch.split(self.rows, CHUNK), torch.split(f, CHUNK, 1), strict=True)
-        return torch.cat([to_grid(apply(rows, part)) for rows, part in pairs], 1)
+    def chunks(self) -> Iterator[slice]:
+        """All windows, some at a time."""
+        count = len(self.predicted)
+        return (slice(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK))
+
+    def measure(self, windows: Windows, f: torch.Tensor, some: slice) -> torch.Tensor:
+        """Some windows' measurements (B, n, r) of their coefficients f (B, n, d), multiples of 2^-16."""
+        return windows.to_basis(f) if self.rows is None else to_grid(apply(self.rows[some], f))
 
     def digest(self, seed: int) -> int:
         """CRC-32, continued from ``seed``, of the rows in units of 2^-20 and the predictions of 2^-16."""
         for rows in () if self.rows is None else torch.split(self.rows, CHUNK):
-            seed = zlib.crc32((rows * 2.0**ROW_BITS).numpy().astype("<i4").tobytes(), seed)
-        return zlib.crc32((self.predicted * 2.0**STATE_BITS).numpy().astype("<i4").tobytes(), seed)
+            seed = zlib.crc32((rows * 2.0**ROW_BITS).numpy().astype("<i4").data, seed)
+        for predicted in torch.split(self.predicted, CHUNK):
+            seed = zlib.crc32((predicted * 2.0**STATE_BITS).numpy().astype("<i4").data, seed)
+        return seed
 
 
 def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Proposal:
@@ -58,20 +63,21 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
 
     particles: (s, e C, h, w) at that level, e estimates of each, the last one last.
     """
-    parts = []
+    n, _, d = pyramid.levels[k].rows.shape
+    chosen = None if rows == FULL_BASIS else torch.empty(n, rows, d)
+    predicted, variance = torch.empty(2, n, rows or d, dtype=torch.float64)
+    unmeasured = 0.0
     steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
     for band in pyramid.bands(k, len(particles) * len(steps)):
         f = torch.stack([pyramid.coefficients(k, step[:, :, band.pixels])[0] for step in steps])
-        windows = pyramid.levels[k].part(band.windows[0])
-        parts.append(_full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows))
-    if len(parts) == 1:
-        return parts[0]
-    return Proposal(
-        None if rows == FULL_BASIS else torch.cat([p.rows for p in parts if p.rows is not None]),
-        torch.cat([p.predicted for p in parts]),
-        torch.cat([p.variance for p in parts]),
-        max(p.unmeasured for p in parts),
-    )
+        some = band.windows[0]
+        windows = pyramid.levels[k].part(some)
+        part = _full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows)
+        predicted[some], variance[some] = part.predicted, part.variance
+        if chosen is not None and part.rows is not None:
+            chosen[some] = part.rows
+        unmeasured = max(unmeasured, part.unmeasured)
+    return Proposal(chosen, predicted, variance, unmeasured)
 
 
 def _full(windows: Windows, f: torch.Tensor) -> Proposal:
@@ -88,20 +94,21 @@ def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:
     values, vectors = symmetric_eigen(x @ x.transpose(1, 2))
     components = to_grid(vectors[:, :r], VECTOR_BITS) @ x
     length = torch.sqrt(torch.clamp(values[:, :r, None], min=2.0**-40))
-    rows = _orthonormal(windows.rows.double(), to_grid(components / length, VECTOR_BITS))
+    rows = _orthonormal(windows, to_grid(components / length, VECTOR_BITS))
     c = to_grid(apply(rows.float(), f.flatten(0, 1))).reshape(e, s, len(rows), -1)
     freedom = e * (s - 1)
     left = values[:, min(r, freedom - 1)].max() / freedom
     return Proposal(rows.float(), _mean(c)[-1], _variance(c), float(left))
 
 
-def _orthonormal(known: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    """Gram-Schmidt: rows (n, r, d) made orthonormal among themselves and to ``known`` (n, k, d).
+def _orthonormal(windows: Windows, new: torch.Tensor) -> torch.Tensor:
+    """Gram-Schmidt: rows (n, r, d) made orthonormal among themselves and to those measured.
 
     A row that (nearly) lies in the others' span becomes zero: it has nothing to measure.
     """
-    if known.shape[1]:
-        new = new - to_grid(to_grid(new @ known.transpose(1, 2), ROW_BITS) @ known, VECTOR_BITS)
+    if windows.rows.shape[1]:
+        measured = windows.rows.double() * windows.known[:, :, None]
+        new = new - to_grid(to_grid(new @ measured.transpose(1, 2), ROW_BITS) @ measured, VECTOR_BITS)
     done: list[torch.Tensor] = []
     for i in range(new.shape[1]):
         row = new[:, i]
