@@ -42,7 +42,7 @@ def test_noise_streams_differ_and_repeat() -> None:
 @settings(max_examples=30, deadline=None)
 def test_eigen_agrees_with_lapack(m: int, seed: int) -> None:
     """As far as five sweeps go: large matrices are not done to the end, but the vectors are orthonormal."""
-    error, left = (1e-10, 1e-7) if m <= 8 else (1e-2, 5e-2)
+    error, left = (1e-10, 1e-7) if m <= 8 else (2e-3, 2e-2)
     rng = np.random.default_rng(seed)
     x = torch.from_numpy(rng.normal(size=(5, m, rng.integers(1, 30))) * 10.0 ** rng.uniform(-3, 3))
     a = x @ x.transpose(1, 2)

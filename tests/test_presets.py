@@ -7,7 +7,8 @@ import pytest
 
 import psc
 from psc.bitstream.container import NAMED_PLANS, PLAN_NAMES, Header, unpack
-from psc.plan import Plan
+from psc.encoding import adjusted
+from psc.plan import FULL_BASIS, Plan
 from psc.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
 from psc.prior import HaarGaussian
 from tests.conftest import texture
@@ -52,6 +53,21 @@ def test_targets_have_efforts() -> None:
     data = psc.encode(ARRAY, target_size=300, effort=1, prior=PRIOR)
     assert 0.98 * 300 <= len(data) <= 300
     assert psc.info(data)["plan"] == "effort 1"
+    assert psc.decode(data, prior=PRIOR).size == (50, 40)
+
+
+def test_a_default_plan_of_ones_own() -> None:
+    """As many estimates as the changed plan may have: with fewer steps, or with more samples."""
+    quick = adjusted(psc.settings(20), steps=2).plan
+    assert [level.estimates for level in quick.levels] == [2, 2, 1]
+    assert {item.steps for item in quick.rounds} == {2}
+    many = adjusted(psc.settings(20), samples=24).plan
+    assert [(level.samples, level.estimates) for level in many.levels] == [(24, 2), (24, 2), (24, 1)]
+    rows = adjusted(psc.settings(20), rows=20).plan
+    assert [(level.samples, level.estimates) for level in rows.levels] == [(26, 2), (26, 2), (26, 1)]
+    assert {item.rows for item in rows.rounds} == {20, FULL_BASIS}
+    data = psc.encode_with(ARRAY, adjusted(psc.settings(20), steps=2), prior=PRIOR)
+    assert psc.info(data)["plan"] == "custom"
     assert psc.decode(data, prior=PRIOR).size == (50, 40)
 
 

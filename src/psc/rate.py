@@ -191,7 +191,8 @@ class _Attempts:
 
         spent: on the attempt that is in the making.
         """
-        return (self._attempt - times * COST) * self._plain <= -self._spent - spent
+        left = times * COST * self._plain - self._spent - spent
+        return self._attempt * self._plain <= left
 
     @property
     def _aim(self) -> float:

@@ -20,7 +20,7 @@ from psc.exact import haar, to_grid
 from psc.plan import Plan
 from psc.transform.windows import Windows
 
-BAND = 2**21
+BAND = 2**19
 """Numbers per temporary array that a band may hold, one row of blocks at least."""
 
 
@@ -76,16 +76,35 @@ class Pyramid:
             per_row = [len(w.values) // self._block_rows for w in self.levels[k:]]
             yield Band(slice(first * rows, last * rows), tuple(slice(first * n, last * n) for n in per_row))
 
+    def strips(self, k: int, batch: int) -> Iterator[tuple[slice, slice]]:
+        """As bands, for level k alone: rows of its pixels, and which of its windows these are."""
+        height, width = self.shape(k)
+        rows, columns = self._sides[k]
+        step = max(1, BAND // (batch * self.channels * rows * width))
+        for first in range(0, height // rows, step):
+            last = min(first + step, height // rows)
+            across = width // columns
+            yield slice(first * rows, last * rows), slice(first * across, last * across)
+
     def coefficients(self, k: int, x: torch.Tensor) -> list[torch.Tensor]:
         """Pixels x (B, C, h, w) at level k -> coefficients (B, n, d) of levels k, k+1, ..."""
         x = x.double() * self.scales[k]
         out = []
         for level in range(k, len(self.scales)):
-            x, details = haar.analyse(x, self._stages(level))
-            stages = enumerate(details or [x[:, :, None]], start=1 if details else 0)
-            cut = [self._cut(bands, self._side(level, stage)) for stage, bands in stages]
-            out.append(to_grid(torch.cat(cut, 3).flatten(2)))
+            x, found = self._analyse(level, x)
+            out.append(found)
         return out
+
+    def own_coefficients(self, k: int, x: torch.Tensor) -> torch.Tensor:
+        """Pixels x (B, C, h, w) at level k -> coefficients (B, n, d) of that level alone."""
+        return self._analyse(k, x.double() * self.scales[k])[1]
+
+    def _analyse(self, level: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """x (B, C, h, w), weighted -> the next level's, and coefficients (B, n, d)."""
+        x, details = haar.analyse(x, self._stages(level))
+        stages = enumerate(details or [x[:, :, None]], start=1 if details else 0)
+        cut = [self._cut(bands, self._side(level, stage)) for stage, bands in stages]
+        return x, to_grid(torch.cat(cut, 3).flatten(2))
 
     def pixels(self, k: int, coefficients: list[torch.Tensor]) -> torch.Tensor:
         """The inverse of :meth:`coefficients`, for any band: float64 pixels at level k."""

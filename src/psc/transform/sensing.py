@@ -68,9 +68,8 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
     predicted, variance = torch.empty(2, n, rows or d, dtype=torch.float64)
     unmeasured = 0.0
     steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
-    for band in pyramid.bands(k, len(particles) * len(steps)):
-        f = torch.stack([pyramid.coefficients(k, step[:, :, band.pixels])[0] for step in steps])
-        some = band.windows[0]
+    for pixels, some in pyramid.strips(k, len(particles) * len(steps)):
+        f = torch.stack([pyramid.own_coefficients(k, step[:, :, pixels]) for step in steps])
         windows = pyramid.levels[k].part(some)
         part = _full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows)
         predicted[some], variance[some] = part.predicted, part.variance
