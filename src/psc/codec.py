@@ -143,7 +143,10 @@ def encode_with(
     """The same with explicit settings (a plan of one's own, a step, a number of rounds)."""
     (picture, extras), model = _taken(image, strip), prior or load_prior()
     with _kept(journal, picture, chosen, model):
-        return _encode(picture, extras, chosen, model, progress, journal).file()
+        side = encoder(picture, chosen, model, progress, journal, extras)
+        del picture  # the session has its own form of it
+        side.session.run(chosen.rounds)
+        return side.file()
 
 
 def _kept(
@@ -179,7 +182,7 @@ def simulate(
     """
     prior = prior or load_prior()
     check(restoration, steps, prior)
-    side = _encode(*_taken(image), chosen, prior, progress)
+    side = _encode(image, chosen, prior, progress)
     return side.file(), _restored(side.session, restoration, side.header, "", steps=steps)
 
 
@@ -197,19 +200,13 @@ def simulate_variations(
     """The same for :func:`variations`."""
     prior = prior or load_prior()
     _check_variations(count, restoration, steps, prior)
-    side = _encode(*_taken(image), chosen, prior, progress)
+    side = _encode(image, chosen, prior, progress)
     return side.file(), _drawn(side.session, side.header, "", count, restoration, steps)
 
 
-def _encode(
-    picture: torch.Tensor,
-    extras: bytes,
-    chosen: Settings,
-    prior: Prior,
-    progress: Report,
-    journal: Journal | None = None,
-) -> Encoder:
-    side = encoder(picture, chosen, prior, progress, journal, extras)
+def _encode(image: ImageLike, chosen: Settings, prior: Prior, progress: Report) -> Encoder:
+    picture, extras = _taken(image)
+    side = encoder(picture, chosen, prior, progress, extras=extras)
     side.session.run(chosen.rounds)
     return side
 

@@ -69,8 +69,10 @@ class Journal:
         """
         self._header = MAGIC + b"".join(_digest(value) for value in of.values())
         self._due = time.monotonic() + PATIENCE
+        parts = list(of)
+        del of  # as large as the picture
         try:
-            self._begin(list(of))
+            self._begin(parts)
         except OSError as error:
             raise PscError(f"cannot read the journal {self.path}: {error.strerror or error}") from error
         try:
