@@ -9,13 +9,13 @@ allows and take turns.
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import torch
 
 from psc.posterior.particles import Count
 from psc.prior.protocol import Prior
+from psc.threads import pool_of
 
 GROUP, LATENT_GROUP = 2**20, 2**16
 """Pixels (particles x height x width) that go through a step together at most, one particle at least."""
@@ -61,7 +61,7 @@ def _on_threads(threads: int, tasks: list[Task], count: Count) -> None:
     """Do the tasks; whatever is raised, here or there, ends all of them."""
     counts: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     stop = threading.Event()
-    with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+    with pool_of(threads) as pool:
         try:
             futures = [pool.submit(_run, task, counts, stop) for task in tasks]
             for _ in futures:
@@ -72,7 +72,6 @@ def _on_threads(threads: int, tasks: list[Task], count: Count) -> None:
                 raise error
         finally:
             stop.set()
-            torch.set_num_threads(threads)  # of threads to come; this one's own number has not changed
 
 
 def _run(task: Task, counts: queue.SimpleQueue[int | None], stop: threading.Event) -> None:

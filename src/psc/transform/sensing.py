@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import torch
 
-from psc.exact import symmetric_eigen, to_grid
+from psc.exact import root, symmetric_eigen, to_grid
 from psc.exact.fixed import DEVIATION_BITS, ROW_BITS, STATE_BITS, VECTOR_BITS
 from psc.plan import FULL_BASIS
+from psc.threads import pool_of
 from psc.transform.pyramid import Pyramid
 from psc.transform.windows import Windows, apply
 
@@ -66,17 +67,24 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
     n, _, d = pyramid.levels[k].rows.shape
     chosen = None if rows == FULL_BASIS else torch.empty(n, rows, d)
     predicted, variance = torch.empty(2, n, rows or d, dtype=torch.float64)
-    unmeasured = 0.0
     steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
-    for pixels, some in pyramid.strips(k, len(particles) * len(steps)):
+
+    def fill(strip: tuple[slice, slice]) -> float:
+        pixels, some = strip
         f = torch.stack([pyramid.own_coefficients(k, step[:, :, pixels]) for step in steps])
         windows = pyramid.levels[k].part(some)
         part = _full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows)
         predicted[some], variance[some] = part.predicted, part.variance
         if chosen is not None and part.rows is not None:
             chosen[some] = part.rows
-        unmeasured = max(unmeasured, part.unmeasured)
-    return Proposal(chosen, predicted, variance, unmeasured)
+        return part.unmeasured
+
+    strips = list(pyramid.strips(k, len(particles) * len(steps)))
+    threads = min(len(strips), torch.get_num_threads())
+    if threads == 1:
+        return Proposal(chosen, predicted, variance, max(map(fill, strips)))
+    with pool_of(torch.get_num_threads()) as pool:
+        return Proposal(chosen, predicted, variance, max(pool.map(fill, strips)))
 
 
 def _full(windows: Windows, f: torch.Tensor) -> Proposal:
@@ -92,7 +100,7 @@ def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:
     x = to_grid(windows.rest(deviations).transpose(0, 1), DEVIATION_BITS)
     values, vectors = symmetric_eigen(x @ x.transpose(1, 2))
     components = to_grid(vectors[:, :r], VECTOR_BITS) @ x
-    length = torch.sqrt(torch.clamp(values[:, :r, None], min=2.0**-40))
+    length = root(torch.clamp(values[:, :r, None], min=2.0**-40))
     rows = _orthonormal(windows, to_grid(components / length, VECTOR_BITS))
     c = to_grid(apply(rows.float(), f.flatten(0, 1))).reshape(e, s, len(rows), -1)
     freedom = e * (s - 1)
@@ -114,7 +122,7 @@ def _orthonormal(windows: Windows, new: torch.Tensor) -> torch.Tensor:
         for other in done:
             row = row - to_grid(to_grid((row * other).sum(1, keepdim=True), ROW_BITS) * other, VECTOR_BITS)
         square = (row * row).sum(1, keepdim=True)
-        unit = to_grid(row / torch.sqrt(torch.clamp(square, min=0.25)), ROW_BITS)
+        unit = to_grid(row / root(torch.clamp(square, min=0.25)), ROW_BITS)
         done.append(torch.where(square < 0.25, torch.zeros_like(unit), unit))
     return torch.stack(done, 1)
 

@@ -6,12 +6,12 @@ with a norm below 2^11, so that no partial sum of a product needs more than 53 b
 
 import torch
 
-from psc.exact import to_grid
+from psc.exact import root, to_grid
 from psc.exact.fixed import ROW_BITS
 
 # Rows: the sum of the colours, red - blue, and what is orthogonal to both; for one channel the identity.
 _COLOUR = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]], dtype=torch.float64)
-_COLOUR = to_grid(_COLOUR / torch.sqrt((_COLOUR * _COLOUR).sum(1, keepdim=True)), ROW_BITS)
+_COLOUR = to_grid(_COLOUR / root((_COLOUR * _COLOUR).sum(1, keepdim=True)), ROW_BITS)
 
 
 class Windows:
