@@ -34,9 +34,9 @@ class Float8Coding:
         """The nearest codes, with the value's sign."""
         del classes  # there is only one
         units = (value.abs() * 512).clamp(max=448 * 512)
-        exponent = torch.frexp(units)[1].long() - 4  # units = mantissa * 2^exponent with 8 <= mantissa < 16
-        exponent = exponent.clamp(min=0)
-        mantissa = torch.round(units / torch.pow(2.0, exponent.double())).long()
+        share, exponent = torch.frexp(units)  # units = share * 2^exponent with 1/2 <= share < 1
+        mantissa = torch.round(torch.where(exponent > 4, 16 * share, units)).long()
+        exponent = (exponent.long() - 4).clamp(min=0)
         code = exponent * STEPS_PER_OCTAVE + mantissa
         return (torch.sign(value).long() * code.clamp(max=LARGEST)).int().numpy()
 
