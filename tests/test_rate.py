@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -86,6 +86,7 @@ def test_a_psnr_is_reached_and_hardly_exceeded(target: float) -> None:
 
 
 @given(st.integers(20, 60), st.integers(20, 60), st.integers(90, 200), st.booleans())
+@example(40, 21, 136, True)  # whose files have 131 or 137 bytes and more: one of 132 is no error
 @hypothesis_settings(max_examples=6, deadline=None)
 def test_any_picture_any_size(height: int, width: int, size: int, grey: bool) -> None:
     array = texture(height, width, 1 if grey else 3)

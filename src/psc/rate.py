@@ -50,8 +50,9 @@ def to_size(
     if size < fixed + LEAST_ROUND:
         raise PscError(f"{size} bytes came as the target; this picture takes {fixed + LEAST_ROUND} at least")
     goal = Size(size, 8.0 * (size - fixed))
-    found = _search(_Attempts(picture, goal, start, prior, progress, journal, extras))
-    if found.excess < 1 and found.miss:
+    attempts = _Attempts(picture, goal, start, prior, progress, journal, extras)
+    found = _search(attempts)
+    if found.excess < 1 and found.miss and attempts.finest_tried:
         raise PscError(
             f"{size} bytes came as the target; the most that this picture takes is {len(found.data)}"
         )
@@ -107,6 +108,11 @@ class _Attempts:
         self._late = False
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
         self._done: dict[int, float] = {}
+
+    @property
+    def finest_tried(self) -> bool:
+        """Whether there has been an attempt with the finest step of all."""
+        return BEST_STEP in self._done
 
     def over(self, best: Found) -> bool:
         """Whether no further attempt is possible, or none may be paid for."""
