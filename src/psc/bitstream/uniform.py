@@ -20,6 +20,8 @@ REACH = 31
 ESCAPE = 2 * REACH + 1
 CONFIDENCE = 200
 MAX_EXCESS_BITS = 25
+LARGEST = 2**31 - 1
+"""A crafted file may have larger numbers; their values are clamped far below it."""
 PRICE = 0.1
 """What a bit is worth to an encoder by default, in units of Delta^2 of squared error."""
 MAX_CLASS = TABLES + 4 * 15 - 1
@@ -103,7 +105,7 @@ class UniformCoding:
             if len(where) == 0:
                 continue
             values, symbols = self._code_class(channel, q[where], k)
-            q[where[: len(values)]] = values
+            q[where[: len(values)]] = values.clip(-LARGEST, LARGEST)
             known[where[: len(values)]] = True
             seen.append((self._table(k), symbols))
             if len(values) < len(where):
