@@ -6,8 +6,9 @@
 Encodes centre crops of validation photographs with several steps; one JSON line each, and lines that are
 there already are not computed again. Fits, level by level and in logarithms, bits and squared error to what
 the forecast computes from the picture: v within pictures, u over all of them; how a level's misjudgement goes
-on in the next finer one (SPILL); and full resolution's bits to what its trial and the corrected forecast
-promise after the coarser levels (TRIAL). Standard deviations of what remains are in octaves.
+on in the next finer one (SPILL); full resolution's bits to what its trial and the corrected forecast promise
+after the coarser levels (TRIAL); and the last round's bits to what a few of its samples promise (LAST).
+Standard deviations of what remains are in octaves, but for LAST.
 """
 
 import argparse
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 import psc
 from benchmarks.kodak import centre_crop
 from psc import forecast
-from psc.goals import QUICK
+from psc.exchange import LONG_DIGEST_BITS
+from psc.goals import QUICK, last_trial
 from psc.images import read_image, to_tensor
 from psc.presets import DEFAULT, at_step
 from psc.prior import Prior
@@ -37,13 +39,16 @@ Array = NDArray[np.float64]
 
 
 def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> Row:
-    """Of each level, finest first: bits, squared error at its end (left) and after restoration; the trial."""
+    """Of each level, finest first: bits, squared error at its end (left) and after restoration; trials."""
     settings = at_step(step)
     side = encoder(picture, settings, prior, silent)
-    bits, left, before, trial = [0] * LEVELS, [0.0] * LEVELS, 0, 0
+    bits, left, before, trial, promise = [0] * LEVELS, [0.0] * LEVELS, 0, 0, 0
     for level, rounds in settings.by_level():
-        for _ in range(rounds):
+        for _ in range(rounds - 1):
             side.step()
+        if level == 0:
+            promise = last_trial(side.session)
+        side.step()
         bits[level], before = side.writer.bits - before, side.writer.bits
         left[level] = side.session.errors()[0]
         if level == 1:
@@ -51,7 +56,8 @@ def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> Row:
     truth = side.session.pyramid.decompose(picture[None])
     last = side.session.pyramid.decompose(restore(side.session)[None])
     error = [float(((a - b) ** 2).sum()) for a, b in zip(truth, last, strict=True)]
-    return {"bits": bits, "left": left, "error": error, "trial": trial}
+    found = {"bits": bits, "left": left, "error": error, "trial": trial}
+    return found | {"promise": promise, "last": side.last_bits - LONG_DIGEST_BITS}
 
 
 def features(picture: torch.Tensor, step: int) -> Row:
@@ -115,6 +121,18 @@ def report(a: argparse.Namespace) -> None:
     fit_trial(trial, corrected(x, y, np.stack([u[0], v[0]]), spills[0][0]), y[:, :, 0, 0], "constants above")
     present = np.array(forecast.BITS).T
     fit_trial(trial, corrected(x, y, present, forecast.BITS_SPILL[0]), y[:, :, 0, 0], "psc.forecast's")
+    fit_last([r for some in found for r in some])
+
+
+def fit_last(found: list[dict]) -> None:
+    """u and v with the least squared error in units of a file's bits."""
+    t, last = (np.array([r[key] for r in found], float) for key in ("promise", "last"))
+    pixels = np.array([r["pixels"] for r in found])
+    bits = np.array([sum(r["bits"]) for r in found])
+    choices = [(u, v) for u in np.arange(0.5, 2.5, 0.05) for v in np.arange(0.0005, 0.02, 0.0005)]
+    off = [((u * t * t / (t + v * pixels) - last) / bits).std() for u, v in choices]
+    (u, v), best = choices[int(np.argmin(off))], min(off)
+    print(f"LAST = ({u:.2f}, {v:.4f})  # sd {100 * best:.1f} % of a file")
 
 
 def corrected(x: Array, y: Array, constants: Array, spill: float) -> Array:

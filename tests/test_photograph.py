@@ -49,6 +49,16 @@ def test_a_photograph_is_smaller_than_as_jpeg(embedded_prior: Prior) -> None:
     assert 0 < cut.rounds < decoded.rounds
 
 
+@pytest.mark.parametrize("bpp", [0.15, 0.5])
+def test_a_target_size_is_met_within_two_per_cent(embedded_prior: Prior, bpp: float) -> None:
+    torch.set_num_threads(2)
+    image = crop(128)
+    size = round(bpp * 128 * 128 / 8)
+    data = psc.encode(image, target_size=size, prior=embedded_prior)
+    assert 0.98 * size <= len(data) <= size
+    assert psc.decode_details(data, prior=embedded_prior).rounds == len(DEFAULT.rounds)
+
+
 def test_grey_stays_grey(embedded_prior: Prior) -> None:
     grey = crop(64).convert("L")
     data = psc.encode(grey, quality=30, prior=embedded_prior)

@@ -158,24 +158,27 @@ def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
 @pytest.mark.parametrize(
     "plan", [SMALL, ESTIMATES, REFINED, SMALL_PAPER], ids=["pyramid", "estimates", "refined", "paper"]
 )
-def test_an_encoder_goes_back(plan: psc.Plan, gaussian_prior: HaarGaussian) -> None:
-    """The last two rounds again: the same file at the same price, and a sound one at another."""
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_round_is_chosen_again(plan: psc.Plan, gaussian_prior: HaarGaussian, left: int) -> None:
+    """The last round, or the one before it ere that is begun: the same file at the same price, and a sound
+    one at another."""
     chosen = Settings(plan, len(plan.rounds), 100, 7)
-    side = encoder(to_tensor(texture(32, 40)), chosen, gaussian_prior, silent)
-    while not side.complete:
-        side.step()
-    data, digest = side.file(), side.session.digest
-    for price in (8 * PRICE, PRICE):
-        side.go_back()
-        assert (side.missing, side.session.rounds) == (1, len(plan.rounds) - 1)
-        side.step_again(price)
-        side.step()
-        file = side.file()
-        assert (file == data) == (price == PRICE or plan.paper)
-        found = psc.verify(file, prior=gaussian_prior)
+    files, digests = [], []
+    for prices in ([], [8 * PRICE], [8 * PRICE, PRICE]):
+        side = encoder(to_tensor(texture(32, 40)), chosen, gaussian_prior, silent)
+        while side.missing > left:
+            side.step()
+        for price in prices:
+            side.step_again(price)
+        while not side.complete:
+            side.step()
+        files.append(side.file())
+        digests.append(side.session.digest)
+        found = psc.verify(files[-1], prior=gaussian_prior)
         assert found.ok
         assert found.rounds[-1].digest == f"{side.session.digest:08x}"
-    assert side.session.digest == digest
+    assert (files[0], digests[0]) == (files[2], digests[2])
+    assert (files[0] == files[1]) == plan.paper
 
 
 @pytest.mark.parametrize("where", ["here", "there"])

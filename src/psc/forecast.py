@@ -34,6 +34,9 @@ BITS_SPILL, ERROR_SPILL = (0.5, 0.1), (0.8, 0.0)
 TRIAL = (0.16, 0.53, 0.35)
 """(u, v, w): full resolution takes 2^u trial^v forecast^w bits per pixel."""
 
+LAST = (1.2, 0.005)
+"""(u, v): the last round takes u t^2 / (t + v) bits per pixel, t being what a few of its samples promise."""
+
 Constants = tuple[tuple[float, float], ...]
 """(u, v) of each level, finest first."""
 BITS: Constants = ((1.39, 1.57), (0.90, 1.08), (-0.68, 0.96))
@@ -86,6 +89,10 @@ class Forecast:
         self._trials.append(_log_ratio(promised, self._first(index).bits[0]))
         self._misjudged.bits[0] = np.mean(self._trials)
 
+    def observe_bits(self, index: int, level: int, bits: float) -> None:
+        """A level will have taken so many bits, as far as can be told before its last round."""
+        self._misjudged.bits[level] = _log_ratio(bits, self._first(index).bits[level])
+
     def observe_least(self, index: int, level: int, bits: float) -> None:
         """A level, left unfinished, would have taken so many bits or more."""
         more = _log_ratio(bits, self._first(index).bits[level])
@@ -110,6 +117,12 @@ class Forecast:
         u, v = np.array(constants).T
         power: NDArray[np.float64] = self._pixels * 2.0**u * np.maximum(x, 1e-9) ** v
         return power
+
+
+def last_bits(trial: int, pixels: int) -> float:
+    """What the last round will take, going by a trial of it (psc.session.Session.trial)."""
+    u, v = LAST
+    return u * trial * trial / (trial + v * pixels)
 
 
 def _count(f: torch.Tensor) -> NDArray[np.float64]:

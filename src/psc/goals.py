@@ -1,7 +1,8 @@
-"""What an encode is to reach: a size, or a PSNR; and what can be done about it in its last round.
+"""What an encode is to reach: a size, or a PSNR; and what can be done about it in its last rounds.
 
-The last round's numbers can be chosen anew with another price of a bit (psc.bitstream.uniform.choose), and
-its end, where the least important ones stand, can be cut off: neither takes network evaluations.
+A round's numbers can be chosen anew with another price of a bit (psc.bitstream.uniform.choose) until the next
+one is drawn, and its end, where the least important ones stand, can be cut off: neither takes network
+evaluations.
 """
 
 import math
@@ -11,26 +12,26 @@ from dataclasses import dataclass
 import torch
 
 from psc.bitstream.uniform import PRICE
-from psc.forecast import Outcome
+from psc.exchange import LONG_DIGEST_BITS
+from psc.forecast import Outcome, last_bits
 from psc.images import psnr, to_image
 from psc.restore import restore, samples
 from psc.session import Session
 from psc.sides import LEAST_ROUND, Encoder
 
 PRICES = (PRICE / 16, PRICE * 16)
-"""Of a bit in the last round."""
-LEFT_OUT, FAIR = 25.0, 1.0
-"""What an excess that leaves rounds out counts for beside a price (both in logarithms); what costs little."""
-FULL, FILLED = 0.985, 0.98
-"""Share of the bits that need not be filled up; share of a target's size that a file has at least."""
-MENDABLE = (0.965, 1.08)
-"""Excesses that the last two rounds, chosen again, mend without much harm."""
-LAST_SHARE = 0.1
-"""What the last round is expected to take of the bits of the one before, if that is not known."""
+"""Of a bit in a round that is chosen anew."""
+DEAR, CHEAP = 0.6, 0.2
+"""The last round's bits fall with this power of the price, above and below PRICE (validation)."""
+FAIR = math.e
+"""How far from PRICE, as a factor, a price may be without costing much."""
+FULL, FILLED = 0.995, 0.98
+"""Share of the bits that need not be filled up; share of a target's size that a file has at least, or all of
+it but what a round needs to be begun."""
 PSNR_EXCESS = 0.2
 """By how many dB a target may be exceeded."""
 SAMPLES = 2
-"""Of the restoration, from which the PSNR is estimated first."""
+"""Of the restoration or of the last round, from which PSNR or bits are estimated first."""
 DOUBT, CORRECTED, FORCED = 0.05, 0.5, 2.0
 """dB that the estimate may be wrong by; dB above the target that the last round can mend, and that it has to
 mend when no further attempt may be paid for."""
@@ -52,48 +53,37 @@ SHORT = 1000.0
 class Found:
     """A file, and the session that its decoder will have.
 
-    excess: of the attempt, above one if it reaches more than the target (see the goals), before the last
-    round was chosen anew. miss: by how much the file misses the target, 0 if it does not. price: of a bit in
-    its last round. complete: whether no round is left out that would have measured something.
+    excess: of the attempt, above one if it reaches more than the target (see the goals), before its last
+    rounds were chosen anew. miss: by how much the file misses the target, 0 if it does not. loss: what counts
+    among those that miss by the same: squared error, or bytes. good: whether no other could be much better.
     """
 
     data: bytes
     session: Session
     excess: float
     miss: float
-    price: float
-    complete: bool
-
-    @property
-    def strain(self) -> float:
-        """How much quality it may have cost to meet the target: by the price, by rounds left out."""
-        left_out = 0.0 if self.complete else max(math.log(self.excess), 0.0)
-        return abs(math.log(self.price / PRICE)) + LEFT_OUT * left_out
-
-    @property
-    def good(self) -> bool:
-        """Whether no other attempt could be much better."""
-        return self.miss == 0 and self.strain <= FAIR
+    loss: float
+    good: bool
 
     def better(self, other: "Found") -> bool:
-        """Whether it misses the target by less, or meets it with less strain."""
-        return (self.miss, self.strain) < (other.miss, other.strain)
+        """Whether it misses the target by less, or meets it for less."""
+        return (self.miss, self.loss) < (other.miss, other.loss)
 
 
 @dataclass(frozen=True)
 class Size:
     """A file of at most ``size`` bytes, ``limit`` bits of them for the body; the excess is in bits.
 
-    aim: the excess that a first attempt is to have. near, tolerable: what is not worth beginning again for,
-    early and later on, in units of the aim. attempt: what one may cost with its trial, its early beginnings
-    and its measuring, in units of one plain encode. negligible: a miss that no more than the usual cost is
-    spent on.
+    aim: the excess that an attempt is to have at least: too little is mended by lower prices, which cost a
+    tenth of what higher ones do. near, tolerable: what is not worth beginning again for, early and later on,
+    in units of the aim. attempt: what one may cost with its trial, in units of one plain encode. negligible:
+    a miss that no more than the usual cost is spent on.
     """
 
     size: int
     limit: float
-    aim, attempt, negligible = 0.995, 1.24, 0.0
-    near, tolerable = (0.965, 1.085), (0.965, 1.105)
+    aim, attempt, negligible = 0.965, 1.06, 0.0
+    near, tolerable = (0.96, 1.09), (0.96, 1.075)
 
     def expected(self, outcome: Outcome) -> float:
         """The excess that is expected of an attempt."""
@@ -104,50 +94,39 @@ class Size:
         del excess
         return self.aim
 
-    def idle(self, side: Encoder, outcome: Outcome) -> bool:
-        """Whether full resolution's rounds are to be left out."""
-        del side, outcome
-        return False
+    def promised(self, side: Encoder) -> float:
+        """Bits that the last round will take, going by a few of its samples."""
+        pyramid = side.session.pyramid
+        return last_bits(last_trial(side.session), pyramid.height * pyramid.width) + LONG_DIGEST_BITS
+
+    def settle(self, side: Encoder, promised: float) -> float:
+        """Choose the last round but one anew, so that the limit is met with what is promised.
+
+        Returns what is expected of the last round, which will have the same price.
+        """
+
+        def left(price: float) -> float:
+            share: float = (PRICE / price) ** (DEAR if price > PRICE else CHEAP)
+            return promised * share
+
+        def excess(price: float) -> float:
+            return side.writer.bits + reserved(left(price)) - self.limit
+
+        done = (FULL - 1) * self.limit <= excess(PRICE) <= 0
+        return left(PRICE if done else _price(side, excess))
 
     def finish(self, side: Encoder, expected: float, last: bool) -> Found:
-        """The file of an attempt that has ended."""
-        excess, price = side.writer.bits / self.limit, PRICE
-        near = last or MENDABLE[0] <= excess <= MENDABLE[1]
-        if not FULL <= excess <= 1 and near and side.missing <= 1:
-            price = self._both_chosen_again(side)
+        """The file of an attempt that has ended, which the last round's price fills up or brings down."""
+        del last
         if not FULL <= side.writer.bits / self.limit <= 1:
-            own = _price(side, lambda: side.writer.bits / self.limit - 1)
-            price = own if price == PRICE else price
-        if not side.complete:
-            excess = max(excess, expected)
-        complete = side.complete
+            _price(side, lambda _: side.writer.bits - self.limit)
         data = side.file()
         if len(data) > self.size:
             data = side.cut(self.size)
-        fill = len(data) / self.size
-        return Found(data, side.session, excess, 0.0 if fill >= FILLED else 1 - fill, price, complete)
-
-    def _both_chosen_again(self, side: Encoder) -> float:
-        """The last two rounds' numbers chosen at one price that meets the limit; the last is drawn anew.
-
-        The last round alone reaches too little: at low rates the one before has nearly all of the bits.
-        """
-        share = LAST_SHARE
-        if side.complete:
-            last = side.last_bits
-            side.go_back()
-            share = last / max(side.last_bits, 1)
-
-        def excess() -> float:
-            return side.writer.bits + max(share * side.last_bits, 8 * LEAST_ROUND) - self.limit
-
-        price = _price(side, excess)
-        if excess() > 0:  # then most bits are in the last round, which has a price of its own
-            price = PRICE
-            side.step_again(price)
-        if side.writer.bits + 8 * LEAST_ROUND <= self.limit:
-            side.step()
-        return price
+        filled = len(data) >= min(FILLED * self.size, self.size - LEAST_ROUND)
+        miss = 1.0 if side.missing else 0.0 if filled else 1 - len(data) / self.size
+        good = miss == 0 and expected <= self.aim * self.tolerable[1]
+        return Found(data, side.session, expected, miss, sum(side.session.errors()), good)
 
 
 @dataclass(frozen=True)
@@ -200,7 +179,8 @@ class Psnr:
             else:
                 over = self._measured(side)
         miss = SHORT - over if over < 0 else max(over - PSNR_EXCESS, 0.0)
-        return Found(data, side.session, 10 ** (first / 10), miss, price, True)
+        good = miss == 0 and 1 / FAIR <= price / PRICE <= FAIR
+        return Found(data, side.session, 10 ** (first / 10), miss, len(data), good)
 
     def _corrected(self, side: Encoder, over: float) -> tuple[bytes, float, float]:
         """A file that exceeds the target by less than ``over`` dB, its price, and by how much it does.
@@ -238,13 +218,27 @@ class Psnr:
         return psnr(to_image(self.picture), decoded) - self.target
 
 
-def _price(side: Encoder, excess: Callable[[], float]) -> float:
-    """The lowest price at which the last round's numbers leave no excess, or the highest one."""
+def last_trial(session: Session) -> int:
+    """What the plan's last round would take, going by its first samples alone."""
+    level, steps = session.plan.levels[0], session.plan.rounds[-1].steps
+    return session.trial(steps, SAMPLES, end=level.end, estimates=level.estimates)
+
+
+def reserved(bits: float) -> float:
+    """What a round needs that takes so many bits: room to be begun."""
+    return max(bits, 8.0 * LEAST_ROUND)
+
+
+def _price(side: Encoder, excess: Callable[[float], float]) -> float:
+    """The lowest price at which the last round's numbers leave no excess, or the highest one.
+
+    excess: with the numbers chosen at a price.
+    """
     low, high = (math.log(price) for price in PRICES)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         side.step_again(math.exp(middle))
-        low, high = (low, middle) if excess() <= 0 else (middle, high)
+        low, high = (low, middle) if excess(math.exp(middle)) <= 0 else (middle, high)
     side.step_again(math.exp(high))
     return math.exp(high)
 
@@ -252,7 +246,7 @@ def _price(side: Encoder, excess: Callable[[], float]) -> float:
 def _lowered(side: Encoder, error: float) -> tuple[bytes, float]:
     """A file whose particles' mean has this squared error, by a price or, if that is not enough, by a cut."""
 
-    def excess() -> float:
+    def excess(_: float = PRICE) -> float:
         return error - sum(side.session.errors())
 
     price = _price(side, excess)

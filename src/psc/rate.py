@@ -3,7 +3,7 @@
 An encoder's session is its decoder's, so the encoder knows the true bits and the true error after every
 round. The step Delta comes from a forecast (:mod:`psc.forecast`), which every coded level of the pyramid
 corrects: coarse levels are nearly free, so a wrong step is found early and the encode begins again. What is
-missing in the end is made up for in the last round, without network evaluations (:mod:`psc.goals`).
+missing in the end is made up for in the last two rounds, nearly without evaluations (:mod:`psc.goals`).
 """
 
 import math
@@ -14,7 +14,7 @@ import torch
 
 from psc.errors import PscError
 from psc.forecast import Forecast
-from psc.goals import QUICK, SHORT, Found, Psnr, Size
+from psc.goals import QUICK, SHORT, Found, Psnr, Size, reserved
 from psc.journal import Journal
 from psc.plan import Settings
 from psc.presets import BEST_STEP, WORST_STEP
@@ -24,8 +24,6 @@ from psc.sides import LEAST_ROUND, Encoder, Report, encoder, new_header
 
 COST = 2.5
 """What a target may cost, in network evaluations of one plain encode; more only if it is not met by then."""
-EARLY = 0.1
-"""Share of an encode up to which beginning again costs little."""
 CHEAP = 0.85
 """What an attempt may cost that leaves out full resolution, in units of a plain encode."""
 RESTARTS = 8
@@ -105,7 +103,7 @@ class _Attempts:
         self._plain = start.plan.nfe(start.rounds)
         self._progress, self._forecast, self._extras = progress, Forecast(picture), extras
         self._spent, self._restarts, self._attempt = 0.0, 0, goal.attempt
-        self._late = False
+        self._late, self._kept = False, 1.0  # the latter: what last rounds take of what they promise
         self._coarsest, self._finest = WORST_STEP, BEST_STEP
         self._done: dict[int, float] = {}
 
@@ -134,47 +132,81 @@ class _Attempts:
         if isinstance(self.goal, Psnr):
             self._forecast.scale_error(expected / found.excess)
         self._spent += side.session.nfe
-        self._done[index] = math.log(found.excess)
-        if found.excess < 1:
+        self._learn(index, found.excess)
+        return found
+
+    def _learn(self, index: int, excess: float) -> None:
+        """What an attempt with this step has come to, so that none goes further the same way."""
+        self._done[index] = math.log(excess)
+        if excess < 1:
             self._coarsest = index - 1
         else:
             self._finest = index + 1
-        return found
 
     def _code(self, side: Encoder, settings: Settings, index: int) -> bool:
         """Run an attempt's rounds; False if it was given up because another step promises more."""
-        for level, rounds in settings.by_level():
-            if level == 0 and self.goal.idle(side, self._forecast.outcome(index)):
-                self._attempt = CHEAP
-                break
-            before, left = side.writer.bits, rounds
-            while left and self.goal.limit - side.writer.bits >= 8 * LEAST_ROUND:
-                side.step()
-                left -= 1
-            if left:
-                bits = (
-                    (side.writer.bits - before) * math.sqrt(rounds / (rounds - left)) if rounds > left else 0
-                )
-                self._forecast.observe_least(index, level, bits)
-                break
-            self._forecast.observe(index, level, side.writer.bits - before, side.session.errors()[0])
+        *coarse, (_, finest) = settings.by_level()
+        for level, rounds in coarse:
+            if not self._rounds(side, index, level, rounds):
+                return True
             if level == 1 and not self._done and isinstance(self.goal, Size):
                 self._forecast.observe_trial(index, side.session.trial(*QUICK))
-            if level > 0 and self._give_up(side, index):
-                self._restarts += 1
-                self._late = self._late or level == 1
+            if self._give_up(side, index, level):
                 return False
+        if isinstance(self.goal, Size):
+            return self._sized(self.goal, side, index, finest)
+        if self.goal.idle(side, self._forecast.outcome(index)):
+            self._attempt = CHEAP
+        else:
+            self._rounds(side, index, 0, finest)
         return True
 
-    def _give_up(self, side: Encoder, index: int) -> bool:
+    def _sized(self, goal: Size, side: Encoder, index: int, rounds: int) -> bool:
+        """Full resolution's rounds, settled before the last one; False if the attempt was given up."""
+        before = side.writer.bits
+        if not self._rounds(side, index, 0, rounds - 1):
+            return True
+        components, promised = side.writer.bits - before, self._kept * goal.promised(side)
+        self._forecast.observe_bits(index, 0, components + reserved(promised))
+        if self._give_up(side, index, 0):
+            self._learn(index, self._expected(index))
+            return False
+        expected = goal.settle(side, promised)
+        if self._room(side):
+            side.step()
+            kept = side.last_bits / expected
+            self._kept *= kept
+            self._forecast.observe_bits(index, 0, components + reserved(promised * kept))
+        return True
+
+    def _rounds(self, side: Encoder, index: int, level: int, rounds: int) -> bool:
+        """Run and observe some rounds of a level; False if there was no room for all of them."""
+        before = side.writer.bits
+        for done in range(rounds):
+            if not self._room(side):
+                bits = (side.writer.bits - before) * math.sqrt(rounds / done) if done else 0.0
+                self._forecast.observe_least(index, level, bits)
+                return False
+            side.step()
+        self._forecast.observe(index, level, side.writer.bits - before, side.session.errors()[0])
+        return True
+
+    def _room(self, side: Encoder) -> bool:
+        """Whether one more round may be begun."""
+        return self.goal.limit - side.writer.bits >= 8 * LEAST_ROUND
+
+    def _give_up(self, side: Encoder, index: int, level: int) -> bool:
         """Whether an attempt is expected to miss, and another step to do better at a cost that is left."""
-        early = side.session.nfe < EARLY * self._plain
         if self._restarts >= RESTARTS or not self._affordable(1, side.session.nfe):
             return False
-        if not early and self._late:
+        if level == 1 and self._late:
             return False
-        low, high = self.goal.near if early else self.goal.tolerable
-        return not low <= self._expected(index) / self._aim <= high and self._index() != index
+        low, high = self.goal.near if level > 1 else self.goal.tolerable
+        if low <= self._expected(index) / self._aim <= high or self._index() == index:
+            return False
+        self._restarts += 1
+        self._late = self._late or level == 1
+        return True
 
     def _index(self) -> int:
         """The coarsest step index, of those left, that is expected to be fine enough.

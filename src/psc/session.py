@@ -49,19 +49,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class _Before:
-    """What a round changes, as it was: what step_again and go_back go back to.
-
-    particles, level, unmeasured, draws: before the round's draw; proposal: what came of it.
-    """
+    """What the exchange of a round's numbers changes, as it was, and the proposal that they are of."""
 
     rounds: int
     exchange: Exchange
     known: Windows
-    particles: torch.Tensor | None
-    level: int
-    unmeasured: float
-    draws: int
-    proposal: Proposal | None = None
+    proposal: Proposal | None
 
 
 class Session:
@@ -94,7 +87,7 @@ class Session:
         self._level = len(plan.levels) - 1
         self._unmeasured = 0.0
         self._draws = 0
-        self._befores: list[_Before] = []
+        self._before: _Before | None = None
         self._exchange = Exchange(plan, step_index, prior.exact)
         self._channel, self._progress, self._journal = channel, progress, journal
         self._replayed = False
@@ -117,33 +110,21 @@ class Session:
             pass
 
     def step(self, *, keep: bool = False) -> bool:
-        """The next round; False where a cut file ends. keep: what step_again and go_back need."""
+        """The next round; False where a cut file ends. keep: what step_again needs."""
         item = self.plan.rounds[self.rounds]
-        before = self._before(item.level) if keep else None
-        proposal = None if item.refines else self._proposal(item, release=not keep)
-        self._befores = [*self._befores[-1:], replace(before, proposal=proposal)] if before else []
+        proposal = None if item.refines else self._proposal(item)
+        known = self.pyramid.levels[item.level].part(slice(None))
+        self._before = _Before(self.rounds, self._exchange.copy(), known, proposal) if keep else None
         if not self._measure(proposal):
             return False
         self.rounds += 1
         self._report()
         return True
 
-    def _before(self, k: int) -> _Before:
-        """What a round at level k will change, but for its proposal."""
-        return _Before(
-            self.rounds,
-            self._exchange.copy(),
-            self.pyramid.levels[k].part(slice(None)),
-            self.particles,
-            self._level,
-            self._unmeasured,
-            self._draws,
-        )
-
-    def _proposal(self, item: Round, *, release: bool) -> Proposal:
+    def _proposal(self, item: Round) -> Proposal:
         """Draw a round's particles, and find what they propose to measure."""
         level, k = self.plan.levels[item.level], item.level
-        found = self.sample(k, item.steps, end=level.end, estimates=level.estimates, release=release)
+        found = self.sample(k, item.steps, end=level.end, estimates=level.estimates, release=True)
         self.particles = found[:, -self.pyramid.channels :].clone()  # or the other estimates would stay, too
         self._draws += 1
         self._level = item.level
@@ -155,24 +136,14 @@ class Session:
         An encoder that has cut its file gets to the state of the file's decoder by this. price: of a bit, for
         other numbers than the last time (psc.bitstream.uniform.choose).
         """
-        before = self._befores[-1]
-        self._undo(before, channel)
-        if price is not None and isinstance(self._exchange.coding, UniformCoding):
-            self._exchange.coding.price = price
-        self.rounds += self._measure(before.proposal)
-
-    def go_back(self, channel: Channel) -> None:
-        """Undo the last round, draw and all, so that step_again exchanges the one before it once more."""
-        last = self._befores.pop()
-        self._undo(last, channel)
-        self.particles, self._level, self._draws = last.particles, last.level, last.draws
-        self._unmeasured = last.unmeasured
-
-    def _undo(self, before: _Before, channel: Channel) -> None:
-        """Forget the numbers of a round."""
+        before = self._before
+        assert before is not None
         self._channel, self._exchange, self.rounds = channel, before.exchange.copy(), before.rounds
         level = self.plan.rounds[self.rounds].level
         self.pyramid.levels[level] = before.known.part(slice(None))  # which may be needed again
+        if price is not None and isinstance(self._exchange.coding, UniformCoding):
+            self._exchange.coding.price = price
+        self.rounds += self._measure(before.proposal)
 
     def snapshot(self) -> "Session":
         """A session that stands where this one does, to draw from after this one has gone on.
@@ -181,7 +152,7 @@ class Session:
         no rounds.
         """
         still = copy(self)
-        still.pyramid, still._befores, still._exchange = copy(self.pyramid), [], self._exchange.copy()
+        still.pyramid, still._before, still._exchange = copy(self.pyramid), None, self._exchange.copy()
         still.pyramid.levels = [windows.part(slice(None)) for windows in self.pyramid.levels]
         return still
 
@@ -194,14 +165,17 @@ class Session:
         pairs = zip(found, self._truth[self._level :], strict=True)
         return [float(((estimate - truth) ** 2).sum()) for estimate, truth in pairs]
 
-    def trial(self, steps: int, count: int) -> int:
-        """Bits that a full basis would take at full resolution now, going by a few quick samples.
+    def trial(self, steps: int, count: int, *, end: int = LOWEST, estimates: int = 1) -> int:
+        """Bits that a full basis would take at full resolution now, going by a few samples.
 
-        On the encoder's side, after a coarser level. Changes nothing but ``nfe``.
+        On the encoder's side, after another round. steps, count, end, estimates: see sample. Changes nothing
+        but ``nfe``.
         """
         assert self._truth is not None
-        proposal = propose(self.pyramid, 0, self.sample(0, steps, count=count), FULL_BASIS)
-        return self._exchange.tried(proposal, 0, self.pyramid.levels[0], self._truth[0])
+        some = self.sample(0, steps, count=count, end=end, estimates=estimates)
+        return self._exchange.tried(
+            propose(self.pyramid, 0, some, FULL_BASIS), 0, self.pyramid.levels[0], self._truth[0]
+        )
 
     def sample(
         self,

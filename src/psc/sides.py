@@ -38,18 +38,18 @@ class Encoder:
     def __init__(self, header: Header, writer: Writer, session: Session) -> None:
         self.header, self.writer, self.session = header, writer, session
         self._rounds = 0
-        self._marks: list[tuple[int, int]] = []
+        self._calls = self._bits = 0  # of the writer, before the last round
 
     def step(self) -> None:
         """The next round."""
-        self._marks.append((self.writer.calls, self.writer.bits))
+        self._calls, self._bits = self.writer.calls, self.writer.bits
         self.session.step(keep=True)
         self._rounds = self.session.rounds
 
     @property
     def last_bits(self) -> int:
         """That the last round took."""
-        return self.writer.bits - self._marks[-1][1]
+        return self.writer.bits - self._bits
 
     def file(self) -> bytes:
         """The file of all rounds so far."""
@@ -67,14 +67,8 @@ class Encoder:
 
     def step_again(self, price: float) -> None:
         """The last round's numbers once more, chosen with another price of a bit."""
-        self.writer.rewind(self._marks[-1][0])
+        self.writer.rewind(self._calls)
         self.session.step_again(self.writer, price)
-
-    def go_back(self) -> None:
-        """Undo the last round, so that step_again is for the one before it."""
-        self.writer.rewind(self._marks.pop()[0])
-        self.session.go_back(self.writer)
-        self._rounds = self.session.rounds
 
     def least(self) -> int:
         """Bytes that a file needs so that the last round alone is cut."""
@@ -83,7 +77,7 @@ class Encoder:
     def cut(self, size: int) -> bytes:
         """The file cut to ``size`` bytes, within the last round; the session takes its decoder's state."""
         data = seal_cut(self._done(), self.writer.finish(), size)
-        self.session.step_again(self.writer.reread(unpack(data)[1], self._marks[-1][0]))
+        self.session.step_again(self.writer.reread(unpack(data)[1], self._calls))
         return data
 
     def _done(self) -> Header:
