@@ -130,9 +130,9 @@ def fit_last(found: list[dict]) -> None:
     pixels = np.array([r["pixels"] for r in found])
     bits = np.array([sum(r["bits"]) for r in found])
     choices = [(u, v) for u in np.arange(0.5, 2.5, 0.05) for v in np.arange(0.0005, 0.02, 0.0005)]
-    off = [((u * t * t / (t + v * pixels) - last) / bits).std() for u, v in choices]
+    off = [(((u * t * t / (t + v * pixels) - last) / bits) ** 2).mean() ** 0.5 for u, v in choices]
     (u, v), best = choices[int(np.argmin(off))], min(off)
-    print(f"LAST = ({u:.2f}, {v:.4f})  # sd {100 * best:.1f} % of a file")
+    print(f"LAST = ({u:.2f}, {v:.4f})  # {100 * best:.1f} % of a file")
 
 
 def corrected(x: Array, y: Array, constants: Array, spill: float) -> Array:

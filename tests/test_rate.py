@@ -46,12 +46,12 @@ def agrees(found: rate.Found) -> None:
     assert np.array_equal(np.asarray(ours), np.asarray(decoded.image))
 
 
-@pytest.mark.parametrize("size", [120, 300, 1000])
-def test_a_size_is_met_from_below_at_a_bounded_cost(size: int) -> None:
-    """On so small a picture one step is worth five per cent; .98 can be asked of larger ones."""
+@pytest.mark.parametrize(("size", "least", "cost"), [(120, 114, 3.2), (300, 294, 2.65), (1000, 980, 2.65)])
+def test_a_size_is_met_from_below_at_a_bounded_cost(size: int, least: int, cost: float) -> None:
+    """The room that a last round must have, six bytes, is five per cent of the smallest."""
     found, nfe = to_size(size)
-    assert 0.94 * size <= len(found.data) <= size
-    assert nfe <= 3.6 * PLAIN  # 2.5, but for an attempt more where a file was not filled
+    assert least <= len(found.data) <= size
+    assert nfe <= cost * PLAIN  # 2.5, but for an attempt more where a file was not filled
     agrees(found)
 
 
@@ -59,7 +59,7 @@ def test_a_wrong_forecast_costs_time_but_not_the_target(monkeypatch: pytest.Monk
     for factor in (-3.0, 3.0):
         monkeypatch.setattr(forecast, "BITS", tuple((u + factor, v) for u, v in forecast.BITS))
         found, _ = to_size(400)
-        assert 0.9 * 400 <= len(found.data) <= 400
+        assert 0.98 * 400 <= len(found.data) <= 400
 
 
 @pytest.mark.parametrize("share", [0.93, 1.0, 1.06])

@@ -26,6 +26,7 @@ from psc.restore import Restoration, check, mean_and_deviation, restore
 from psc.restore import variations as restored_variations
 from psc.session import Session
 from psc.sides import PARTIAL, Encoder, Report, decoder, encoder, silent
+from psc.threads import isolated
 
 MAX_VARIATIONS = 10000
 
@@ -49,6 +50,7 @@ class Decoded:
     deviation: NDArray[np.float32] | None = None
 
 
+@isolated()
 def encode(
     image: ImageLike,
     /,
@@ -130,6 +132,7 @@ def preset_for(prior: Prior, name: str | None = None) -> str:
     return name or "default"
 
 
+@isolated()
 def encode_with(
     image: ImageLike,
     chosen: Settings,
@@ -165,6 +168,7 @@ def _kept(
     return journal.open(of)
 
 
+@isolated()
 def simulate(
     image: ImageLike,
     chosen: Settings,
@@ -211,6 +215,7 @@ def _encode(image: ImageLike, chosen: Settings, prior: Prior, progress: Report) 
     return side
 
 
+@isolated()
 def _restored(
     session: Session,
     restoration: Restoration,
@@ -328,6 +333,7 @@ def _drawn(
         yield Decoded(image, session.rounds, session.symbols, not note, note, nfe)
 
 
+@isolated()
 def _rebuilt(data: bytes, prior: Prior, allow_partial: bool, progress: Report) -> tuple[Header, Session, str]:
     """A file's header, the session after all of its rounds that are certain, and what is wrong with it."""
     header, session, note = decoder(data, prior, allow_partial, progress)

@@ -26,8 +26,9 @@ DEAR, CHEAP = 0.6, 0.2
 FAIR = math.e
 """How far from PRICE, as a factor, a price may be without costing much."""
 FULL, FILLED = 0.995, 0.98
-"""Share of the bits that need not be filled up; share of a target's size that a file has at least, or all of
-it but what a round needs to be begun."""
+"""Share of the bits that need not be filled up; share of a target's size that a file has at least."""
+LEFT_OUT = 0.02
+"""What rounds that are left out count for: as much as this share of a file's size, unfilled."""
 PSNR_EXCESS = 0.2
 """By how many dB a target may be exceeded."""
 SAMPLES = 2
@@ -82,7 +83,7 @@ class Size:
 
     size: int
     limit: float
-    aim, attempt, negligible = 0.965, 1.06, 0.0
+    aim, attempt, negligible = 0.965, 1.06, LEFT_OUT
     near, tolerable = (0.96, 1.09), (0.96, 1.075)
 
     def expected(self, outcome: Outcome) -> float:
@@ -123,8 +124,8 @@ class Size:
         data = side.file()
         if len(data) > self.size:
             data = side.cut(self.size)
-        filled = len(data) >= min(FILLED * self.size, self.size - LEAST_ROUND)
-        miss = 1.0 if side.missing else 0.0 if filled else 1 - len(data) / self.size
+        fill = len(data) / self.size
+        miss = (LEFT_OUT if side.missing else 0.0) + (0.0 if fill >= FILLED else 1 - fill)
         good = miss == 0 and expected <= self.aim * self.tolerable[1]
         return Found(data, side.session, expected, miss, sum(side.session.errors()), good)
 

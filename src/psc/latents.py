@@ -15,6 +15,7 @@ from psc.images import pad, padded_size
 from psc.plan import Plan
 from psc.prior import Prior
 from psc.prior.latent import LatentPrior
+from psc.threads import isolated
 
 MAX_PICTURE = 2**22
 """Pixels of a picture (padded) whose latents can be coded: autoencoders see it whole."""
@@ -56,6 +57,7 @@ def _check_windows(plan: Plan, shape: tuple[int, int, int]) -> None:
             )
 
 
+@isolated()
 def from_picture(picture: torch.Tensor, plan: Plan, prior: Prior) -> torch.Tensor:
     """The grid's numbers for a picture (1 or 3, H, W) in [-1, 1]."""
     padded = pad(picture, _block(plan, prior))
@@ -65,6 +67,7 @@ def from_picture(picture: torch.Tensor, plan: Plan, prior: Prior) -> torch.Tenso
     return latent.cpu().clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
 
+@isolated()
 def to_pictures(x: torch.Tensor, header: Header, prior: Prior) -> torch.Tensor:
     """The pictures (B, 1 or 3, H, W), without padding, of grids' numbers (B, channels, height, width)."""
     if isinstance(prior, LatentPrior):

@@ -27,6 +27,7 @@ from psc.levels import HIGHEST, LOWEST
 from psc.posterior import Sampler, ddrm, pigdm
 from psc.prior import Differentiable, Prior
 from psc.session import Session
+from psc.threads import isolated
 
 Shown = Callable[[torch.Tensor], torch.Tensor]
 Restoration = Literal["preview", "mean", "ddrm", "pigdm", "sample"]
@@ -54,6 +55,7 @@ def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
 
 
+@isolated()
 def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
     """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
 
@@ -74,6 +76,7 @@ def variations(session: Session, count: int, how: Restoration, steps: int | None
     return (_sample(session, how, steps, number) for number in range(count))
 
 
+@isolated()
 def mean_and_deviation(
     session: Session, steps: int | None = None, shown: Shown = lambda samples: samples
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -88,6 +91,7 @@ def mean_and_deviation(
     return _mean(found)[0].float(), GREY_LEVELS * shown(found).var(0).mean(0).sqrt()
 
 
+@isolated()
 def samples(
     session: Session, steps: int | None = None, number: int = 0, count: int | None = None
 ) -> torch.Tensor:

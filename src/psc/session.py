@@ -22,6 +22,7 @@ from psc.levels import LOWEST
 from psc.plan import FULL_BASIS, Plan, Round
 from psc.posterior import HIGHEST, Draw, Sampler, ddrm, level_above, projected, side_by_side
 from psc.prior import Prior
+from psc.threads import isolated
 from psc.transform import Proposal, Pyramid, Windows, propose
 
 SIGMA_K = 2.0
@@ -65,6 +66,7 @@ class Session:
     journal: draws that need not be done again, and where others are kept.
     """
 
+    @isolated()
     def __init__(
         self,
         plan: Plan,
@@ -109,6 +111,7 @@ class Session:
         while self.rounds < rounds and self.step():
             pass
 
+    @isolated()
     def step(self, *, keep: bool = False) -> bool:
         """The next round; False where a cut file ends. keep: what step_again needs."""
         item = self.plan.rounds[self.rounds]
@@ -130,6 +133,7 @@ class Session:
         self._level = item.level
         return propose(self.pyramid, item.level, found, item.rows)
 
+    @isolated()
     def step_again(self, channel: Channel, price: float | None = None) -> None:
         """Exchange the last round's numbers once more, through a channel that may hold fewer of them.
 
@@ -156,6 +160,7 @@ class Session:
         still.pyramid.levels = [windows.part(slice(None)) for windows in self.pyramid.levels]
         return still
 
+    @isolated()
     def errors(self) -> list[float]:
         """Squared errors of the particles' mean, for an encoder: of its level, then of coarser ones."""
         assert self.particles is not None
@@ -165,6 +170,7 @@ class Session:
         pairs = zip(found, self._truth[self._level :], strict=True)
         return [float(((estimate - truth) ** 2).sum()) for estimate, truth in pairs]
 
+    @isolated()
     def trial(self, steps: int, count: int, *, end: int = LOWEST, estimates: int = 1) -> int:
         """Bits that a full basis would take at full resolution now, going by a few samples.
 
@@ -177,6 +183,7 @@ class Session:
             propose(self.pyramid, 0, some, FULL_BASIS), 0, self.pyramid.levels[0], self._truth[0]
         )
 
+    @isolated()
     def sample(
         self,
         k: int,
@@ -220,6 +227,7 @@ class Session:
         factor = self.plan.levels[self._level].scale // self.plan.levels[k].scale
         return self.particles[:s].repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
+    @isolated()
     def agreed(self, k: int, x: torch.Tensor) -> torch.Tensor:
         """Pictures x (B, C, h, w) at level k, moved least to agree with what is known."""
         return projected(partial(self.pyramid.agree, k), x)
@@ -228,6 +236,7 @@ class Session:
         """Whether the next draw at level k goes on from the last one's particles as they are."""
         return self.particles is not None and not self.plan.paper and k == self._level
 
+    @isolated()
     def restart(self, sampler: Sampler, steps: int, number: int) -> torch.Tensor:
         """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler.
 

@@ -15,7 +15,7 @@ import torch
 
 from psc.posterior.particles import Count
 from psc.prior.protocol import Prior
-from psc.threads import pool_of
+from psc.threads import pool_of, workers
 
 GROUP, LATENT_GROUP = 2**20, 2**16
 """Pixels (particles x height x width) that go through a step together at most, one particle at least."""
@@ -53,7 +53,7 @@ def _division(prior: Prior, particles: torch.Tensor) -> tuple[int, int]:
     pixels = particles.shape[2] * particles.shape[3]
     if not (prior.exact and prior.device.type == "cpu"):
         return 1, max(1, (GROUP if prior.factor == 1 else LATENT_GROUP) // pixels)
-    threads = torch.get_num_threads()
+    threads = workers()
     return threads, max(1, min(max(-(-len(particles) // threads), SMALLEST // pixels), LARGEST // pixels))
 
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from psc.errors import PscError
 from psc.exact import gaussian
-from psc.threads import pool_of
+from psc.threads import side_by_side
 
 EXACT_BELOW = 2**24
 STRIP = 2**17
@@ -180,9 +180,9 @@ def ready(
     for name in [only] if only else KERNELS:
         try:
             made = [KERNELS[name if x.in_bytes or name != "int8" else "float32"](x, device) for x in layers]
-            with pool_of(torch.get_num_threads()) as pool:
-                if all(pool.map(agrees, layers, made, [device] * len(layers))):
-                    return name, made
+            pairs = zip(layers, made, strict=True)
+            if all(side_by_side(lambda pair: agrees(*pair, device), pairs)):
+                return name, made
         except (RuntimeError, AttributeError):  # no such operation in this build, or on this device
             continue
     raise PscError(

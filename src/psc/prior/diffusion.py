@@ -16,6 +16,7 @@ import torch
 
 from psc.errors import PscError
 from psc.prior.parametrisation import Parametrisation, Predict
+from psc.threads import isolated, spread
 
 
 @dataclass
@@ -47,13 +48,13 @@ class DiffusionPrior:
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`; these models are not told the scale."""
         del scale
-        with torch.inference_mode(), reproducible(self.device):
+        with reproducible(), torch.inference_mode():
             return self.parametrisation.estimate(self.predict, x, sigma)
 
     def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Differentiable.pullback`."""
         del scale
-        with torch.enable_grad(), reproducible(self.device):
+        with reproducible(), torch.enable_grad():
             x = x.detach().requires_grad_()
             estimate = self.parametrisation.estimate(self.predict, x, sigma)
             return torch.autograd.grad(estimate, x, v)[0]
@@ -92,13 +93,7 @@ def _guided(free: Predict, given: Predict, guidance: float) -> Predict:
 
 
 @contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
-    """Whatever the caller has set: no autocast, no shorter floats, no race for the fastest algorithm."""
-    precision = torch.get_float32_matmul_precision()
-    cudnn = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    try:
-        torch.set_float32_matmul_precision("highest")
-        with torch.autocast(device.type, enabled=False), cudnn:
-            yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
+def reproducible() -> Iterator[None]:
+    """Whatever the caller has set; the network's operations may use all threads."""
+    with isolated(), spread():
+        yield

@@ -12,6 +12,7 @@ from psc.levels import HIGHEST, LOWEST, sigma
 from psc.prior.network import Network, scale_above
 from psc.prior.tiles import pulled_back, tiled
 from psc.prior.twin import Twin
+from psc.threads import isolated
 
 WEIGHTS = "embedded.safetensors"
 _LEVELS = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
@@ -29,6 +30,7 @@ class EmbeddedPrior:
     native_size = 64
     exact = True
 
+    @isolated()
     def __init__(self, weights: bytes, device: torch.device, kernel: str | None = None) -> None:
         """weights: of a safetensors file. kernel: insist on one."""
         self.fingerprint = hashlib.sha256(weights).digest()
@@ -38,12 +40,14 @@ class EmbeddedPrior:
         self.kernel = self._network.kernel
         self.multiple = self._network.shape.multiple
 
+    @isolated()
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`."""
         level, known = _level(sigma), scale_above(scale)
         with torch.inference_mode():
             return tiled(lambda z: self._network(z, level, known), x, halo=self._network.shape.reach)
 
+    @isolated()
     def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Differentiable.pullback`; the derivative is the floating-point twin's."""
         level, known = _level(sigma), scale_above(scale)

@@ -41,14 +41,14 @@ class LatentPrior(DiffusionPrior):
     def to_latent(self, picture: torch.Tensor) -> torch.Tensor:
         """The mean of the latents of pictures (B, 3, H, W) in [-1, 1], H and W multiples of factor."""
         shift, scale = _units(self.autoencoder)
-        with torch.inference_mode(), reproducible(self.device):
+        with reproducible(), torch.inference_mode():
             mean: torch.Tensor = self.autoencoder.encode(picture.to(self.device)).latent_dist.mode()
             return (mean - shift) * scale
 
     def to_picture(self, latent: torch.Tensor) -> torch.Tensor:
         """Pictures (B, 3, H, W) of latents (B, channels, H / factor, W / factor); not clamped."""
         shift, scale = _units(self.autoencoder)
-        with torch.inference_mode(), reproducible(self.device):
+        with reproducible(), torch.inference_mode():
             out: torch.Tensor = self.autoencoder.decode(latent.to(self.device) / scale + shift).sample
             return out
 
@@ -73,7 +73,7 @@ def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: 
         network.half()
 
     def bind(text: str) -> Predict:
-        with torch.no_grad(), reproducible(device), quiet():  # not inference_mode: for the pullback
+        with reproducible(), quiet():  # not inference_mode: for the pullback
             return caption(pipeline, text, device)
 
     return LatentPrior(

@@ -18,7 +18,7 @@ import torch
 from psc.exact import root, symmetric_eigen, to_grid
 from psc.exact.fixed import DEVIATION_BITS, ROW_BITS, STATE_BITS, VECTOR_BITS
 from psc.plan import FULL_BASIS
-from psc.threads import pool_of
+from psc.threads import side_by_side
 from psc.transform.pyramid import Pyramid
 from psc.transform.windows import Windows, apply
 
@@ -79,12 +79,8 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
             chosen[some] = part.rows
         return part.unmeasured
 
-    strips = list(pyramid.strips(k, len(particles) * len(steps)))
-    threads = min(len(strips), torch.get_num_threads())
-    if threads == 1:
-        return Proposal(chosen, predicted, variance, max(map(fill, strips)))
-    with pool_of(torch.get_num_threads()) as pool:
-        return Proposal(chosen, predicted, variance, max(pool.map(fill, strips)))
+    left = side_by_side(fill, pyramid.strips(k, len(particles) * len(steps)))
+    return Proposal(chosen, predicted, variance, max(left))
 
 
 def _full(windows: Windows, f: torch.Tensor) -> Proposal:
