@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import psc
+from psc.images import read_image
 from psc.plan import Settings
 from psc.presets import DEFAULT, EFFORTS, PROGRESSIVE
-from psc.prior import HaarGaussian
+from psc.prior import HaarGaussian, Prior
 from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, texture
 
 FOLDER = Path(__file__).parent / "golden"
@@ -29,6 +31,9 @@ CASES = {
     "progressive": ((40, 48, 3), Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), 130, seed=4)),
     "fine": ((64, 64, 3), Settings(DEFAULT, len(DEFAULT.rounds), 70, seed=0)),
 }
+PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
+PHOTOGRAPHS = {"photo-64": ((150, 70, 214, 134), 75.0), "photo-128": ((120, 40, 248, 168), 60.0)}
+"""Corners of a photograph's crop, and the quality: the default plan whole, with the embedded prior."""
 RESTORATIONS = ("mean", "sample", "preview")
 
 
@@ -36,8 +41,8 @@ def prior() -> HaarGaussian:
     return HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 
 
-def pixels_hash(data: bytes, restoration: str) -> str:
-    image = psc.decode(data, restoration=restoration, prior=prior())
+def pixels_hash(data: bytes, restoration: str, model: Prior | None = None) -> str:
+    image = psc.decode(data, restoration=restoration, prior=model or prior())
     return hashlib.sha256(f"{image.mode} {image.size}".encode() + image.tobytes()).hexdigest()
 
 
@@ -57,6 +62,18 @@ def test_the_decoder_still_shows_these_pictures(name: str) -> None:
     assert {way: pixels_hash(data, way) for way in RESTORATIONS} == expected()[name]
 
 
+def photograph(name: str, model: Prior) -> bytes:
+    corners, quality = PHOTOGRAPHS[name]
+    return psc.encode(read_image(PHOTO).convert("RGB").crop(corners), quality=quality, prior=model)
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_the_default_plan_and_the_embedded_prior(embedded_prior: Prior, name: str) -> None:
+    data = (FOLDER / f"{name}.psc").read_bytes()
+    assert photograph(name, embedded_prior) == data
+    assert pixels_hash(data, "mean", embedded_prior) == expected()[name]["mean"]
+
+
 def test_the_pictures_are_of_something() -> None:
     """Hashes alone would also pin nonsense."""
     image = np.asarray(psc.decode((FOLDER / "fine.psc").read_bytes(), prior=prior()), dtype=float)
@@ -70,6 +87,11 @@ def main() -> None:
         data = psc.encode_with(texture(*shape), chosen, prior=prior())
         (FOLDER / f"{name}.psc").write_bytes(data)
         pictures[name] = {way: pixels_hash(data, way) for way in RESTORATIONS}
+    embedded = psc.load_prior()
+    for name in PHOTOGRAPHS:
+        data = photograph(name, embedded)
+        (FOLDER / f"{name}.psc").write_bytes(data)
+        pictures[name] = {"mean": pixels_hash(data, "mean", embedded)}
     (FOLDER / "pictures.json").write_text(json.dumps(pictures, indent=1) + "\n")
 
 
