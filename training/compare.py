@@ -23,7 +23,7 @@ from psc.levels import HIGHEST, LOWEST, sigma
 from psc.prior import Prior
 from psc.prior.embedded import EmbeddedPrior
 from psc.prior.network import SCALES, Shape, scale_above
-from training.data import Patches, load
+from training.data import Patches, mapped
 from training.integers import calibrate, exported
 from training.network import Net
 from training.train import CALIBRATION, PIXELS
@@ -59,7 +59,7 @@ def prior(file: Path, integers: bool, data: Path) -> Prior:
     net = Net(shape).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.load_state_dict(state["average"])
     if integers:
-        calibrate(net, Patches(load([data / "train"])[::4], PIXELS, 0), CALIBRATION)
+        calibrate(net, Patches(mapped([data / "train"], data), PIXELS, 0), CALIBRATION)
         return EmbeddedPrior(save(exported(net)), torch.device("cpu"))
     return FloatPrior(net, hashlib.sha256(file.read_bytes()).digest())
 

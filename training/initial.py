@@ -1,4 +1,4 @@
-"""Starting from weights that are there already.
+"""Starting from weights that are there already: a checkpoint's average, or a prior of integers.
 
 A network may have more blocks than the weights: new ones add nothing at first (their last convolution is
 zero).
@@ -9,13 +9,18 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from training.network import Net
+from psc.prior.network import Shape
+from training.network import EMBEDDING, Net
+
+BALANCE = 4.0
+"""A channel's scale is divided between a block's two convolutions to make them equally large, but moved by
+no more than this factor from the block's median: channels that are nearly dead would blow up."""
 
 
 def start_from(net: Net, file: Path) -> None:
-    """Copy what ``file`` has: a checkpoint's average, or the lab prior (.safetensors)."""
+    """Copy what ``file`` has."""
     if file.suffix == ".safetensors":
-        weights = _without_biases({name: value.float() for name, value in load_file(file).items()})
+        weights = floats(load_file(file), net.shape)
     else:
         weights = torch.load(file, weights_only=True, map_location="cpu")["average"]
     missing, unexpected = net.load_state_dict(weights, strict=False)
@@ -24,21 +29,40 @@ def start_from(net: Net, file: Path) -> None:
     print(f"{file}: {len(weights)} tensors taken, {len(missing)} new")
 
 
-def _without_biases(old: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The lab prior's weights in this network's terms.
+def floats(tensors: dict[str, torch.Tensor], shape: Shape) -> dict[str, torch.Tensor]:
+    """The float network of the integers (psc.prior.network), which computes the same but for the rounding.
 
-    The first bias of a block is under its factor: a (W x + c) + b = a W x + (b + a c), linear in the level's
-    embedding as before. Other biases and SiLU (now ReLU) are dropped; some hundred steps make up for that.
+    A convolution of integers W with inputs round(m h) and outputs times s is one of floats s W m. A block's
+    factors and biases become a fixed base, to which the embedding, which starts at zero, adds.
     """
-    new = {}
-    for name, value in old.items():
-        if name.endswith(".f.weight"):
-            block = name.removesuffix("f.weight")
-            weight, bias, c = value.clone(), old[block + "f.bias"].clone(), old[block + "c1.bias"]
-            half = len(c)
-            weight[half:] += c[:, None] * weight[:half]
-            bias[half:] += c * (1 + bias[:half])
-            new[block + "level.weight"], new[block + "level.bias"] = weight, bias
-        elif not (name.endswith(".bias") and not name.startswith("e.")):
-            new[name] = value
-    return new
+    found: dict[str, torch.Tensor] = {}
+    for name in shape.names():
+        weight, unit = tensors[f"{name}.weight"].float(), tensors.get(f"{name}.unit")
+        if name.endswith((".c1", ".c2")):
+            continue
+        scale = tensors[f"{name}.scale"]
+        assert unit is not None
+        found[f"{name}.weight"] = (weight * scale[:, None, None, None] * unit[:, None, None]).flatten(1)
+    for name in shape.names():
+        if name.endswith(".c1"):
+            found |= _block(name.removesuffix(".c1"), tensors)
+    return found
+
+
+def _block(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    a, b = tensors[f"{name}.c1.a"], tensors[f"{name}.c1.b"]
+    first = tensors[f"{name}.c1.weight"].float() * tensors[f"{name}.c1.unit"][:, None, None]
+    second = tensors[f"{name}.c2.weight"].float() * tensors[f"{name}.c2.scale"][:, None, None, None]
+    usual = a.square().mean((0, 1)).sqrt()
+    usual = usual.clamp(min=float(usual.median()) / BALANCE)
+    one, two = usual * first.flatten(1).norm(dim=1), second.transpose(0, 1).flatten(1).norm(dim=1)
+    unit = (two / one).sqrt()
+    middle = float(unit.median())
+    unit = unit.clamp(middle / BALANCE, middle * BALANCE)
+    return {
+        f"{name}.c1.weight": (first * (usual * unit)[:, None, None, None]).flatten(1),
+        f"{name}.c2.weight": (second / unit[:, None, None]).flatten(1),
+        f"{name}.base": torch.cat([a / usual - 1, b * unit], -1),
+        f"{name}.level.weight": torch.zeros(2 * len(unit), EMBEDDING),
+        f"{name}.level.bias": torch.zeros(2 * len(unit)),
+    }

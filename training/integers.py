@@ -15,7 +15,7 @@ from torch.nn import functional
 from psc.levels import HIGHEST, LOWEST
 from psc.prior.network import INPUT_LIMIT, SCALES, scale_above
 from training.data import Patches
-from training.network import Block, Net, sigmas
+from training.network import Block, Convolution, Net, sigmas
 
 WEIGHT_LIMIT = 127
 FIRST_BATCH = 10**6
@@ -48,14 +48,10 @@ class Quantised(nn.Module):
     the stream and rounds it, else it reads a block's Clamp.
     """
 
-    def __init__(self, inner: nn.Module, unit: torch.Tensor, low: int, high: int) -> None:
+    def __init__(self, inner: Convolution, unit: torch.Tensor, low: int, high: int) -> None:
         super().__init__()
-        weight = inner.weight.detach()
-        self.up = isinstance(inner, nn.ConvTranspose2d)
-        if self.up:  # the same as a 1x1 convolution to four times the channels, and pixel-shuffle
-            weight = weight.permute(1, 2, 3, 0).flatten(0, 2)[:, :, None, None]
-        self.weight = nn.Parameter(weight.clone())
-        self.stride = 2 if weight.shape[-1] == 2 else 1
+        self.weight = nn.Parameter(inner.kernel().detach().clone())
+        self.stride = inner.stride
         self.register_buffer("unit", unit[None, :, None, None].clone())
         self.low, self.high = low, high
 
@@ -70,8 +66,7 @@ class Quantised(nn.Module):
         a = _through(h / self.unit, self.low, self.high) if self.low < 0 else h
         padding = self.weight.shape[-1] // 2 if self.stride == 1 else 0
         sums = functional.conv2d(a, self.integers(), stride=self.stride, padding=padding)
-        out = sums * self.scale().flatten()[:, None, None]
-        return functional.pixel_shuffle(out, 2) if self.up else out
+        return sums * self.scale().flatten()[:, None, None]
 
 
 class Clamp(nn.Module):
@@ -102,7 +97,7 @@ def calibrate(net: Net, patches: Patches, batches: int) -> None:
             scale = torch.full_like(level, SCALES.index(scale_above(block)))
             net(x + sigmas(level) * noise, level, scale)
     _replace(net, _quantised)
-    unit = torch.full((net.inp.weight.shape[1],), INPUT_RANGE / INPUT_LIMIT)
+    unit = torch.full((net.inp.inputs,), INPUT_RANGE / INPUT_LIMIT)
     net.inp = Quantised(net.inp, unit, -INPUT_LIMIT, INPUT_LIMIT)
 
 
@@ -154,6 +149,9 @@ def exported(net: Net) -> dict[str, torch.Tensor]:
 def _tables(net: Net, block: Block) -> tuple[torch.Tensor, torch.Tensor]:
     """The block's factor less one, and bias: (scales, levels, channels) each."""
     levels = torch.arange(LOWEST, HIGHEST + 1)
-    rows = [block.level(net.embedding(levels, torch.full_like(levels, i))) for i in range(len(SCALES))]
+    rows = []
+    for i in range(len(SCALES)):
+        scale = torch.full_like(levels, i)
+        rows.append(block.tables(net.embedding(levels, scale), levels, scale))
     a, b = torch.stack(rows).chunk(2, -1)
     return a, b

@@ -19,22 +19,49 @@ from psc.prior.network import SCALES, SIGMA_DATA, Shape
 EMBEDDING = 128
 
 
+class Convolution(nn.Module):
+    """A convolution whose weight is a matrix (O, I k k), which is what Muon takes."""
+
+    def __init__(self, inputs: int, outputs: int, side: int = 3, stride: int = 1) -> None:
+        super().__init__()
+        self.inputs, self.side, self.stride = inputs, side, stride
+        self.weight = nn.Parameter(torch.empty(outputs, inputs * side * side))
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def kernel(self) -> torch.Tensor:
+        """The weight as (O, I, k, k)."""
+        return self.weight.view(-1, self.inputs, self.side, self.side)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        padding = self.side // 2 if self.stride == 1 else 0
+        kernel = self.kernel().contiguous(memory_format=torch.channels_last)
+        return functional.conv2d(x, kernel, stride=self.stride, padding=padding)
+
+
 class Block(nn.Module):
-    """x + W2 relu(a (W1 x) + b), a and b functions of noise level and scale."""
+    """x + W2 relu(a (W1 x) + b), a and b functions of noise level and scale.
+
+    base: what is added to a and b, (scales, levels, 2 width): of a network that was had from integers, the
+    tables that these had; else zero. It is not trained.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.c1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.c1, self.c2 = Convolution(width, width), Convolution(width, width)
         self.act = nn.ReLU()
-        self.c2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.level = nn.Linear(EMBEDDING, 2 * width)
-        nn.init.kaiming_normal_(self.c1.weight, nonlinearity="relu")
+        self.register_buffer("base", torch.zeros(len(SCALES), HIGHEST - LOWEST + 1, 2 * width))
         nn.init.zeros_(self.c2.weight)
         nn.init.normal_(self.level.weight, std=0.01)
         nn.init.zeros_(self.level.bias)
 
-    def forward(self, x: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
-        a, b = self.level(e)[:, :, None, None].to(x.dtype).chunk(2, 1)
+    def tables(self, e: torch.Tensor, level: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
+        """a less one, and b: (B, 2 width)."""
+        found: torch.Tensor = self.level(e) + self.get_buffer("base")[block, level - LOWEST]
+        return found
+
+    def forward(self, x: torch.Tensor, tables: torch.Tensor) -> torch.Tensor:
+        a, b = tables[:, :, None, None].to(x.dtype).chunk(2, 1)
         out: torch.Tensor = x + self.c2(self.act(self.c1(x) * (1 + a) + b))
         return out
 
@@ -52,12 +79,11 @@ class Net(nn.Module):
         )
         self.scale = nn.Embedding(len(SCALES), EMBEDDING)
         nn.init.zeros_(self.scale.weight)
-        self.inp = nn.Conv2d(k, w[0], 3, padding=1, bias=False)
-        self.out = nn.Conv2d(w[0], k, 3, padding=1, bias=False)
+        self.inp, self.out = Convolution(k, w[0]), Convolution(w[0], k)
         self.enc = nn.ModuleList([_blocks(c, n) for c, n in zip(w, shape.encoder, strict=True)])
         self.dec = nn.ModuleList([_blocks(c, n) for c, n in zip(w[:-1], shape.decoder, strict=True)])
-        self.dn = nn.ModuleList([nn.Conv2d(a, b, 2, stride=2, bias=False) for a, b in steps])
-        self.up = nn.ModuleList([nn.ConvTranspose2d(b, a, 2, stride=2, bias=False) for a, b in steps])
+        self.dn = nn.ModuleList([Convolution(a, b, 2, stride=2) for a, b in steps])
+        self.up = nn.ModuleList([Convolution(b, 4 * a, 1) for a, b in steps])
         for new in (self.out, *self.up):
             nn.init.zeros_(new.weight)
         self.register_buffer("fr", torch.exp(torch.linspace(math.log(0.5), math.log(8), 32)))
@@ -68,25 +94,32 @@ class Net(nn.Module):
         e = self.e[:3](torch.cat([t.sin(), t.cos()], 1)) + self.scale(block)
         return functional.silu(e)
 
-    def raw(self, x: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+    def raw(self, x: torch.Tensor, level: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
         """F of the scaled picture."""
+        e = self.embedding(level, block)
+
+        def run(blocks: nn.Module, h: torch.Tensor) -> torch.Tensor:
+            for each in blocks.children():
+                h = each(h, each.tables(e, level, block))
+            return h
+
         x = functional.pixel_unshuffle(x, self.shape.unshuffle)
         h = self.inp(x.contiguous(memory_format=torch.channels_last))
         skips = []
         for i, blocks in enumerate(self.enc):
-            h = _run(blocks, h, e)
+            h = run(blocks, h)
             if i < len(self.dn):
                 skips.append(h)
                 h = self.dn[i](h)
         for i in reversed(range(len(self.up))):
-            h = _run(self.dec[i], self.up[i](h) + skips.pop(), e)
+            h = run(self.dec[i], functional.pixel_shuffle(self.up[i](h), 2) + skips.pop())
         return functional.pixel_shuffle(self.out(h), self.shape.unshuffle)
 
     def forward(self, x: torch.Tensor, level: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
         """D(x; sigma_level) with level and block (B,)."""
         s = sigmas(level)
         v = s * s + SIGMA_DATA**2
-        raw = self.raw(x / v.sqrt(), self.embedding(level, block)).float()
+        raw = self.raw(x / v.sqrt(), level, block).float()
         return SIGMA_DATA**2 / v * x + s * SIGMA_DATA / v.sqrt() * raw
 
 
@@ -107,9 +140,3 @@ def loss(
 
 def _blocks(width: int, count: int) -> nn.ModuleList:
     return nn.ModuleList([Block(width) for _ in range(count)])
-
-
-def _run(blocks: nn.Module, h: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
-    for block in blocks.children():
-        h = block(h, e)
-    return h

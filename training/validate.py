@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from psc.levels import sigma
 from psc.prior.network import SCALES as ALL_SCALES
-from training.data import load
+from training.data import files, read
 from training.network import Net
 
 LEVELS = (32, 38, 44, 50, 56, 64, 76, 96)
@@ -34,7 +34,7 @@ def denoising_error(net: nn.Module, folder: Path, device: str) -> dict[str, list
 @torch.no_grad()
 def errors(denoise: Denoise, folder: Path, device: str = "cpu") -> dict[str, list[float]]:
     """The same for any denoiser (x, level, scale) -> x0."""
-    photos = torch.stack([torch.from_numpy(p.copy()) for p in load([folder])])
+    photos = torch.stack([torch.from_numpy(read(f).copy()) for f in files([folder])])
     full = photos.permute(0, 3, 1, 2).float() / 127.5 - 1
     out: dict[str, list[float]] = {}
     for scale in SCALES:
