@@ -11,12 +11,13 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from psc.bitstream.container import Header
-from psc.presets import LATENT
+from tests.headers import header_of
+
+from psc.plan.presets import LATENT
 
 PUBLISHED = 6
 CAPTIONS = Path(__file__).with_name("captions.txt")
-BARE = Header(512, 512, False, LATENT, len(LATENT.rounds), 128, 0, bytes(4), False, latents=True)
+BARE = header_of(512, 512, False, LATENT, len(LATENT.rounds), 128, 0, bytes(4), False, latents=True)
 
 
 def captions(path: Path = CAPTIONS) -> dict[str, list[str]]:

@@ -23,10 +23,10 @@ import torch
 import psc
 from benchmarks.curves import bd_rate
 from benchmarks.kodak import centre_crop
-from psc.bitstream.container import unpack
-from psc.images import psnr, read_image
-from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
-from psc.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
+from psc.bitstream.header import unpack
+from psc.images.pixels import psnr, read_image
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
+from psc.plan.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
 
 BEFORE = Plan(
     levels=(Level(1, 16, 12), Level(4, 8, 12), Level(16, 4, 12)),

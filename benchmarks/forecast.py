@@ -1,4 +1,4 @@
-"""Where the constants of psc.forecast come from.
+"""Where the constants of psc.rate.forecast come from.
 
     python -m benchmarks.forecast FOLDER --every 4 --limit 20 --steps 152 136 128 120 108
     python -m benchmarks.forecast FOLDER --fit --steps 152 136 128 120 108      what is there already
@@ -23,14 +23,16 @@ from numpy.typing import NDArray
 
 import psc
 from benchmarks.kodak import centre_crop
-from psc import forecast
-from psc.exchange import LONG_DIGEST_BITS
-from psc.goals import QUICK, last_trial
-from psc.images import read_image, to_tensor
-from psc.presets import DEFAULT, at_step
+from psc.images.picture import Picture
+from psc.images.pixels import read_image, to_tensor
+from psc.plan.presets import DEFAULT, at_step
 from psc.prior import Prior
-from psc.restore import restore
-from psc.sides import encoder, silent
+from psc.rate import forecast
+from psc.rate.targets import QUICK, last_trial
+from psc.session.context import Context
+from psc.session.encoder import Encoder
+from psc.session.restore import restore
+from psc.session.round_coder import LONG_DIGEST_BITS
 
 LEVELS = len(DEFAULT.levels)
 KINDS = ("bits", "error")
@@ -41,7 +43,7 @@ Array = NDArray[np.float64]
 def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> Row:
     """Of each level, finest first: bits, squared error at its end (left) and after restoration; trials."""
     settings = at_step(step)
-    side = encoder(picture, settings, prior, silent)
+    side = Encoder(Picture(picture), settings, Context(prior))
     bits, left, before, trial, promise = [0] * LEVELS, [0.0] * LEVELS, 0, 0, 0
     for level, rounds in settings.by_level():
         for _ in range(rounds - 1):
@@ -99,7 +101,7 @@ def logarithms(found: list[list[dict]], *keys: str) -> Array:
 
 
 def report(a: argparse.Namespace) -> None:
-    """The constants as psc.forecast has them, from the pictures that have all steps."""
+    """The constants as psc.rate.forecast has them, from the pictures that have all steps."""
     at = {(r["image"], r["step"]): r for r in rows(a.out) if r["pixels"] == a.crop**2}
     names = sorted({name for name, _ in at if all((name, step) in at for step in a.steps)})
     found = [[at[name, step] for step in a.steps] for name in names]
@@ -120,7 +122,7 @@ def report(a: argparse.Namespace) -> None:
     trial = np.log2([[max(r["trial"], 1) / r["pixels"] for r in some] for some in found])
     fit_trial(trial, corrected(x, y, np.stack([u[0], v[0]]), spills[0][0]), y[:, :, 0, 0], "constants above")
     present = np.array(forecast.BITS).T
-    fit_trial(trial, corrected(x, y, present, forecast.BITS_SPILL[0]), y[:, :, 0, 0], "psc.forecast's")
+    fit_trial(trial, corrected(x, y, present, forecast.BITS_SPILL[0]), y[:, :, 0, 0], "psc.rate.forecast's")
     fit_last([r for some in found for r in some])
 
 

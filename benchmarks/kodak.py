@@ -24,7 +24,7 @@ from PIL import Image, features
 
 import psc
 from benchmarks.curves import Curve, bd_rate
-from psc.images import psnr
+from psc.images.pixels import psnr
 
 Quality = Callable[[Image.Image, int], bytes]
 

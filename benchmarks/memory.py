@@ -23,10 +23,11 @@ import torch
 from PIL import Image
 
 import psc
-from psc.images import read_image
-from psc.plan import Plan
-from psc.presets import DEFAULT_EFFORT, EFFORTS
-from psc.prior import embedded, tiles
+from psc.images.pixels import read_image
+from psc.plan.plan import Plan
+from psc.plan.presets import DEFAULT_EFFORT, EFFORTS
+from psc.prior.embedded import prior as embedded
+from psc.prior.embedded import tiles
 
 HEAD = "| effort | picture | pixels | encode | | decode | |"
 

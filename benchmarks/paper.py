@@ -19,7 +19,7 @@ from PIL import Image
 import psc
 from benchmarks.curves import Curve, bd_rate
 from benchmarks.kodak import centre_crop, ours
-from psc.presets import PAPER
+from psc.plan.presets import PAPER
 
 
 def choices(paper_rounds: list[int], qualities: list[int]) -> dict[tuple[str, int], psc.Settings]:

@@ -18,11 +18,12 @@ from PIL import Image
 import psc
 from benchmarks.kodak import centre_crop
 from psc.evaluate.codecs import Codec, codecs, nearest_below
-from psc.images import psnr
-from psc.levels import sigma
-from psc.presets import BEST_STEP, DEFAULT, PAPER, WORST_STEP, at_step
-from psc.prior import Prior, convolution
-from psc.prior.embedded import EmbeddedPrior, load_embedded
+from psc.images.pixels import psnr
+from psc.plan.noise_levels import sigma
+from psc.plan.presets import BEST_STEP, DEFAULT, PAPER, WORST_STEP, at_step
+from psc.prior import Prior
+from psc.prior.embedded import convolution
+from psc.prior.embedded.prior import EmbeddedPrior, load_embedded
 
 NOISE = sigma(60)
 REPEATS = 9
@@ -58,7 +59,7 @@ def report(picture: Image.Image, *, side: int, rounds: int, quality: float, thre
 
 def kernels(image: Image.Image) -> None:
     """The 8-bit kernel against float32."""
-    x = psc.images.to_tensor(image)[None]
+    x = psc.images.pixels.to_tensor(image)[None]
     for threads in (1, 2):
         seconds: dict[str, list[float]] = {"int8": [], "float32": []}
         priors = {kernel: load_embedded(kernel=kernel) for kernel in seconds}

@@ -23,15 +23,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.kodak import centre_crop
-from psc.images import read_image
-from psc.presets import DEFAULT_EFFORT, EFFORTS
+from psc.images.pixels import read_image
+from psc.plan.presets import DEFAULT_EFFORT, EFFORTS
 
 STAGE = """
 import json, resource, sys, time
 import torch
 torch.set_num_threads(int(sys.argv[1]))
 import psc
-from psc.images import read_image
+from psc.images.pixels import read_image
 prior = psc.load_prior()
 start = time.perf_counter()
 if sys.argv[2] == "encode":

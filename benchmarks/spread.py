@@ -2,7 +2,7 @@
 
     python -m benchmarks.spread FOLDER --limit 24 --steps 147 139 131 117 [--effort 5]
 
-This is where the constants of psc.bitstream.uniform come from. Encodes crops of the folder's photographs, one
+This is where the constants of psc.bitstream.quantizer come from. Encodes crops of the folder's photographs, one
 step index after another, and prints for every round of a level the mean of |q| in units of the predicted
 spread before calibration (the GAINS are 64 times that),
 and for every class the share of zeros and the ratio of the geometric tail, in 1024ths (ZERO, RATIO). Use
@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 
 import psc
 from benchmarks.kodak import centre_crop
+from psc.bitstream.quantizer import MODELS, NOT_MEASURED, UniformCoding
 from psc.bitstream.rangecoder import Channel
-from psc.bitstream.uniform import NOT_MEASURED, TABLES, UniformCoding
-from psc.images import read_image, to_tensor
-from psc.plan import FULL_BASIS, Settings
-from psc.presets import DEFAULT_EFFORT, EFFORTS, at_step
+from psc.images.picture import Picture
+from psc.images.pixels import read_image, to_tensor
+from psc.plan.plan import FULL_BASIS, Settings
+from psc.plan.presets import DEFAULT_EFFORT, EFFORTS, at_step
 from psc.prior import Prior
-from psc.sides import encoder, silent
+from psc.session.context import Context
+from psc.session.encoder import Encoder
 
 Sums = dict[tuple, NDArray[np.float64]]
 
@@ -41,19 +43,19 @@ class Recorder(UniformCoding):
 
     def classify(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
         self._spread = (variance.sqrt() / self.step).numpy().ravel()
-        return super().classify(variance, gain, least)
+        return super().context_of(variance, gain, least)
 
     def code(self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]) -> tuple:
         measured = classes != NOT_MEASURED
         self._rounds[self.key] += [np.abs(q[measured]).sum(), self._spread[measured].sum()]
-        for k in range(TABLES):
+        for k in range(MODELS):
             some = np.abs(q[classes == k])
             self._classes[(k,)] += [len(some), (some == 0).sum(), np.minimum(some, 40).sum()]
         return super().code(channel, q, classes)
 
 
 def record(picture: torch.Tensor, chosen: Settings, prior: Prior, rounds: Sums, classes: Sums) -> None:
-    side = encoder(picture, chosen, prior, silent)
+    side = Encoder(Picture(picture), chosen, Context(prior))
     recorder = side.session._exchange.coding = Recorder(chosen.step_index, rounds, classes)
     planned = chosen.plan.rounds
     for index, item in enumerate(planned):

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.efforts import BEFORE, run
-from psc.plan import FULL_BASIS, Plan
-from psc.presets import DEFAULT
+from psc.plan.plan import FULL_BASIS, Plan
+from psc.plan.presets import DEFAULT
 
 
 def changed(k: int, rows: int | None = None, **changes: int) -> Plan:

@@ -27,12 +27,12 @@ from PIL import Image
 import psc
 from benchmarks.curves import Curve, bd_rate
 from benchmarks.kodak import centre_crop, mean_curve, nearest, others
-from psc import rate
-from psc.images import psnr, read_image, to_image, to_tensor
-from psc.plan import OCTAVE, Settings
-from psc.presets import BEST_STEP, DEFAULT, PROGRESSIVE, at_step
+from psc.images.pixels import psnr, read_image, to_image, to_tensor
+from psc.plan.plan import OCTAVE, Settings
+from psc.plan.presets import BEST_STEP, DEFAULT, PROGRESSIVE, at_step
 from psc.prior import Prior
-from psc.restore import restore
+from psc.rate import control
+from psc.session.restore import restore
 
 KINDS = ("bpp", "psnr", "steps", "halve", "progressive")
 PLAIN = DEFAULT.nfe(len(DEFAULT.rounds))
@@ -52,9 +52,9 @@ def targeted(image: Image.Image, kind: str, value: float, prior: Prior) -> Row:
     picture, cost = to_tensor(image), Cost()
     how = {"start": at_step(BEST_STEP), "prior": prior, "progress": cost}
     if kind == "bpp":
-        found = rate.to_size(picture, int(value * image.width * image.height / 8), **how)
+        found = control.to_size(picture, int(value * image.width * image.height / 8), **how)
     else:
-        found = rate.to_psnr(picture, value, **how)
+        found = control.to_psnr(picture, value, **how)
     spent = cost.nfe / PLAIN
     decoded = to_image(restore(found.session))
     return {"bytes": len(found.data), "psnr": psnr(decoded, image), "cost": spent, "excess": found.excess}

@@ -8,7 +8,7 @@
 Each picture (centre crop of DIR's) is encoded once, and restored from the encoder's session, which is the
 decoder's by construction. --out is a folder of restorations (PNG) and a line of JSON for each; what is there
 already is not made again. PSNR is over RGB after rounding to 8 bits, averaged over pictures; realism is
-fd-efficientnet of psc.evaluate.crowds, between all pictures' patches and all their restorations'. A mean
+fd-efficientnet of psc.evaluate.frechet, between all pictures' patches and all their restorations'. A mean
 takes 12 times as many evaluations as it has steps; the gradient that comes with each of PiGDM's is not
 counted.
 """
@@ -22,16 +22,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
+from tests.headers import header_of
 
 import psc
 from benchmarks.kodak import centre_crop, psnr
-from psc.bitstream.container import FINGERPRINT_BYTES, Header
+from psc.bitstream.header import FINGERPRINT_BYTES
 from psc.bitstream.rangecoder import Writer
-from psc.evaluate.crowds import Features, efficientnet, frechet
-from psc.images import to_image, to_tensor
-from psc.restore import restore
-from psc.session import Session
-from psc.sides import open_session, silent
+from psc.evaluate.frechet import Features, efficientnet, frechet
+from psc.images.pixels import to_image, to_tensor
+from psc.session.progress import silent
+from psc.session.restore import restore
+from psc.session.session import Session
+from psc.session.setup import open_session
 
 CHOICES: dict[str, tuple[int | None, ...]] = {
     "preview": (None,),
@@ -92,7 +94,7 @@ def measure(results: Results) -> None:
 
 def encoded(image: Image.Image, chosen: psc.Settings, prior: object) -> tuple[Session, int]:
     """An encoder's session after its last round, and the bytes of its file."""
-    header = Header(
+    header = header_of(
         image.width, image.height, False, chosen.plan, chosen.rounds, chosen.step_index, chosen.seed,
         prior.fingerprint[:FINGERPRINT_BYTES], prior.exact,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from psc import cli
+from psc.cli import app
 
 ROLE = re.compile(r":\w+:`~?(?:psc\.)?([^`]+)`")
 DIRECTIVE = re.compile(r"^::: ([\w.]+)$", re.MULTILINE)
@@ -101,7 +101,7 @@ def itemised(paragraph: str, names: set[str]) -> str:
 
 def commands() -> str:
     """All commands, in the order of their help."""
-    group = typer.main.get_command(cli.app)
+    group = typer.main.get_command(app.app)
     return "\n\n".join(
         part for name, command in group.commands.items() for part in one(f"psc {name}", command)
     )

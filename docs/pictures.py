@@ -10,11 +10,13 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from psc import load_prior
-from psc.images import psnr, read_image, to_image, to_tensor
-from psc.presets import settings
-from psc.restore import mean_and_deviation, restore
-from psc.session import Session
-from psc.sides import encoder, silent
+from psc.images.picture import Picture
+from psc.images.pixels import psnr, read_image, to_image, to_tensor
+from psc.plan.presets import settings
+from psc.session.context import Context
+from psc.session.encoder import Encoder
+from psc.session.restore import mean_and_deviation, restore
+from psc.session.session import Session
 from psc.view import tints
 
 HERE = Path(__file__).parent
@@ -68,7 +70,7 @@ def main() -> None:
     image = image.crop((left, top, left + SIDE, top + SIDE))
     OUT.mkdir(exist_ok=True)
     chosen = settings(QUALITY)
-    side = encoder(to_tensor(image), chosen, load_prior(), silent)
+    side = Encoder(Picture(to_tensor(image)), chosen, Context(load_prior()))
     session, rounds = side.session, []
     for number in range(1, chosen.rounds + 1):
         side.step()

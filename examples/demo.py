@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import psc
-from psc.images import psnr, read_image
-from psc.session import Progress
+from psc.images.pixels import psnr, read_image
+from psc.session.progress import Progress
 
 HERE = Path(__file__).parent
 

@@ -1,27 +1,30 @@
 """What the fuzzer starts from: inputs of fuzz.targets that are files of an encoder's."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 from fuzz.targets import CUT, GREY, PRIOR, PYRAMID, WHOLE, unchecked
 
-from psc.bitstream.container import MAGIC, Header, unpack
-from psc.codec import encode_with
-from psc.plan import Settings
-from psc.presets import DEFAULT
+from psc.bitstream.header import MAGIC, BodyField, Condition, Header, unpack
+from psc.codec.encode import encode_with
+from psc.plan.plan import Settings
+from psc.plan.presets import DEFAULT
 
 
 def parse() -> Iterator[bytes]:
     """Headers of every kind, with the beginning of a body."""
-    fields = (16, 12, False, DEFAULT, 5, 96, 3, bytes(4), True, 20)
-    plain = Header(*fields)
+    plain = Header(
+        width=16, height=12, grey=False, settings=Settings(DEFAULT, 5, 96, 3), fingerprint=bytes(4), exact=True,
+        body=BodyField(20),
+    )  # fmt: skip
     kinds = [
         plain,
-        Header(*fields[:3], PYRAMID, 4, *fields[5:]),
-        Header(*fields[:2], True, WHOLE, 2, *fields[5:], cut=True),
-        Header(*fields, latents=True, condition="a red house", guidance=2.5),
-        Header(*fields, condition="207"),
+        replace(plain, settings=Settings(PYRAMID, 4, 96, 3)),
+        replace(plain, grey=True, settings=Settings(WHOLE, 2, 96, 3), body=BodyField(20, cut=True)),
+        replace(plain, latents=True, condition=Condition("a red house", 2.5)),
+        replace(plain, condition=Condition("207")),
     ]
     with unchecked():
         for header, length in product(kinds, (0, 9, 20)):

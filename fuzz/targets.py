@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from unittest import mock
 
-from psc.bitstream import container
-from psc.bitstream.container import FINGERPRINT_BYTES, MAGIC, VERSION, Header
+from psc.bitstream import header as header_module
+from psc.bitstream import plan_code
+from psc.bitstream.container import info
 from psc.bitstream.fields import Fields
-from psc.codec import decode as decoded
-from psc.codec import decode_details, decode_progressively
+from psc.bitstream.header import FINGERPRINT_BYTES, MAGIC, VERSION, BodyField, Header, unpack
+from psc.codec.decode import decode as decoded
+from psc.codec.decode import decode_details, decode_progressively
+from psc.codec.truncate import keep_rounds, truncate
+from psc.codec.verify import verify
 from psc.errors import PscError
-from psc.plan import FINEST_STEP, FULL_BASIS, Level, Plan, Round
+from psc.plan.plan import FINEST_STEP, FULL_BASIS, Level, Plan, Round, Settings
 from psc.prior import HaarGaussian
-from psc.restore import Restoration
-from psc.truncation import keep_rounds, truncate
-from psc.verification import verify
+from psc.session.restore import Restoration
 
 PRIOR = HaarGaussian(detail=(0.2, 0.5))
 PYRAMID = Plan(
@@ -41,7 +43,7 @@ PARAMETERS = 8
 @contextmanager
 def unchecked() -> Iterator[None]:
     """CRC-16s are zero, written and read."""
-    with mock.patch.object(container, "crc16", return_value=0):
+    with mock.patch.object(header_module, "crc16", return_value=0):
         yield
 
 
@@ -49,9 +51,9 @@ def parse(data: bytes) -> None:
     """The container's parser: data is what follows magic and version."""
     file = MAGIC + bytes([VERSION]) + data
     with unchecked(), suppress(PscError):
-        said = container.info(file)
-        header, body = container.unpack(file)
-        assert container.unpack(header.pack() + body) == (header, body)
+        said = info(file)
+        header, body = unpack(file)
+        assert unpack(header.pack() + body) == (header, body)
         size = len(header.pack()) + len(body)
         for shorter in {0, said["header_bytes"], size // 2, size - 1, size}:
             with suppress(PscError):
@@ -66,7 +68,7 @@ def decode(data: bytes) -> None:
             return
         file, action = made
         part = decode_details(file, restoration="preview", allow_partial=True, prior=PRIOR)
-        said = container.info(file)
+        said = info(file)
         assert part.image.size == (said["width"], said["height"])
         assert 0 <= part.rounds <= said["rounds"]
         assert not (said["defect"] and part.complete)
@@ -104,9 +106,14 @@ def _file(data: bytes) -> tuple[bytes, int] | None:
     step = max(step, FINEST_STEP)
     fingerprint = PRIOR.fingerprint[:FINGERPRINT_BYTES]
     header = Header(
-        width, height, bool(flags & GREY), plan, 1 + rounds % len(plan.rounds), step, seed, fingerprint,
-        not flags & FLOAT, len(rest) + missing, 0, bool(flags & CUT),
-    )  # fmt: skip
+        width=width,
+        height=height,
+        grey=bool(flags & GREY),
+        settings=Settings(plan, 1 + rounds % len(plan.rounds), step, seed),
+        fingerprint=fingerprint,
+        exact=not flags & FLOAT,
+        body=BodyField(len(rest) + missing, 0, bool(flags & CUT)),
+    )
     return header.pack() + rest, action % 8
 
 
@@ -114,7 +121,7 @@ def _plan(data: bytes) -> tuple[Plan | None, bytes]:
     """A plan as a file's header has it, and what follows."""
     fields = Fields(io.BytesIO(b"\0" + data))
     try:
-        plan = container._unpack_plan(fields)
+        plan = plan_code.unpack_plan(fields)
     except PscError:
         return None, b""
     return plan, data[len(fields.taken) - 1 :]

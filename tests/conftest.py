@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import psc
-from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
 from psc.prior import HaarGaussian
 
 SMALL = Plan(

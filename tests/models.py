@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from psc.prior.adm import Adm, Architecture
+from psc.prior.pretrained.adm import Adm, Architecture
 
 ADM = {
     "size": 16, "width": 32, "factors": [1, 2], "blocks": 1, "attention": [2], "head_width": 16,

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 import psc
-from psc.prior.adm import Adm
-from psc.prior.cards import cards
-from psc.prior.loading import load_diffusion
+from psc.prior.pretrained.adm import Adm
+from psc.prior.pretrained.cards import cards
+from psc.prior.pretrained.loading import load_diffusion
 from tests import models
 
 PLACES = {

@@ -19,13 +19,18 @@ from hypothesis.extra.numpy import arrays
 from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFilter, PngImagePlugin
 
 import psc
-from psc import carried, files, modes, rate
+from psc import files
 from psc.bitstream import extras
-from psc.bitstream.container import crc16, seal, unpack
+from psc.bitstream.container import seal
 from psc.bitstream.fields import varint
-from psc.images import open_image, psnr, read_image
-from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
+from psc.bitstream.header import crc16, unpack
+from psc.images import metadata, modes
+from psc.images.picture import Picture
+from psc.images.pixels import open_image, psnr, read_image
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
 from psc.prior import HaarGaussian
+from psc.rate import control
+from psc.session.context import Context
 from tests.conftest import texture
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
@@ -193,9 +198,10 @@ def test_opaque_alpha_is_left_out(photo: Image.Image) -> None:
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_any_alpha_survives(array: np.ndarray) -> None:
     alpha = Image.fromarray(array)
-    back = carried.unpack(carried.Carried(alpha).pack(), alpha.size)
-    assert back.alpha is not None
-    assert np.array_equal(np.asarray(back.alpha), array)
+    parts = metadata.split(tagged_alpha(alpha))[1]
+    back = metadata.read_alpha(extras.unpack(extras.pack(parts)), alpha.size)
+    assert (back is None) == (array.min() == 255)
+    assert back is None or np.array_equal(np.asarray(back), array)
 
 
 def test_arrays_with_alpha(photo: Image.Image) -> None:
@@ -253,11 +259,11 @@ def test_a_target_size_is_of_the_whole_file() -> None:
 def test_a_target_psnr_is_of_the_colours(photo: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def to_psnr(picture: Any, target: float, start: Settings, **options: Any) -> Any:
-        seen.extend([picture.shape, target, options["extras"]])
+    def to_psnr(picture: Picture, target: float, start: Settings, context: Context) -> Any:
+        seen.extend([picture.colours.shape, target, extras.pack(picture.metadata)])
         return SimpleNamespace(data=b"file")
 
-    monkeypatch.setattr(rate, "to_psnr", to_psnr)
+    monkeypatch.setattr(control, "to_psnr", to_psnr)
     image = loaded(photo)
     image.putalpha(matte(photo.size))
     assert psc.encode(image, target_psnr=24, prior=PRIOR) == b"file"
@@ -267,7 +273,7 @@ def test_a_target_psnr_is_of_the_colours(photo: Image.Image, monkeypatch: pytest
 def test_an_interrupted_encode_goes_on_with_it(
     photo: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("psc.journal.PATIENCE", 0.0)
+    monkeypatch.setattr("psc.session.journal.PATIENCE", 0.0)
     image, journal = loaded(photo), psc.Journal(tmp_path / "a.resume")
     calls = 0
 
@@ -497,7 +503,12 @@ def test_chunks_survive(given_parts: dict[str, bytes]) -> None:
 @hypothesis_settings(max_examples=300, deadline=None)
 def test_random_chunks_never_crash(packed: bytes) -> None:
     with suppress(psc.PscError):
-        carried.unpack(packed, (8, 8))
+        metadata.read_alpha(extras.unpack(packed), (8, 8))
+
+
+def tagged_alpha(alpha: Image.Image) -> Image.Image:
+    """A grey picture with this alpha."""
+    return Image.merge("LA", (alpha, alpha))
 
 
 def chunk(kind: int, payload: bytes) -> bytes:
@@ -508,7 +519,7 @@ def squeezed(data: bytes) -> bytes:
     return lzma.compress(data, lzma.FORMAT_RAW, filters=extras.FILTERS)
 
 
-ALPHA = carried.Carried(Image.new("L", (24, 20), 9)).pack()
+ALPHA = extras.pack(metadata.split(tagged_alpha(Image.new("L", (24, 20), 9)))[1])
 
 
 @pytest.mark.parametrize(

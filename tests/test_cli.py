@@ -17,17 +17,23 @@ import pytest
 from PIL import Image
 
 import psc
-from psc import cli, codec, files, images, prior, restore
+from psc import files, prior
+from psc.cli import app
+from psc.codec import encode as encode_module
+from psc.images import pixels
+from psc.session import restore
 from tests.conftest import interruptible
 
 SIZE = (40, 30)
 ROUNDS = psc.settings(5).rounds
 CONSOLE_SCRIPT = str(Path(sys.executable).with_name("psc"))
 WITH_SMALL_PRIOR = """
-from psc import cli, journal, prior
+from psc import prior
+from psc.cli import app
+from psc.session import journal
 journal.PATIENCE = 1e6  # however slow the machine is
 prior.load_prior = lambda name, **how: prior.HaarGaussian(detail=(0.2, 0.5))
-cli.main()
+app.main()
 """
 
 
@@ -60,7 +66,7 @@ def _psc(monkeypatch: pytest.MonkeyPatch, capsysbinary: Any) -> Psc:
         monkeypatch.setattr(sys, "argv", ["psc", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            app.main()
         out, err = capsysbinary.readouterr()
         return Result(end.value.code or 0, out, err.decode())
 
@@ -146,7 +152,7 @@ def test_the_output_format_follows_the_extension(psc: Psc, folder: Path) -> None
 def test_effort_reaches_the_file(psc: Psc, folder: Path) -> None:
     assert psc("encode", folder / "a.png", "-q", 5, "-e", 1).code == 0
     data = (folder / "a.psc").read_bytes()
-    assert data == codec.encode(picture(*SIZE), quality=5, effort=1, prior=small_prior())
+    assert data == encode_module.encode(picture(*SIZE), quality=5, effort=1, prior=small_prior())
     assert "effort 1" in psc("info", folder / "a.psc").out.decode()
 
 
@@ -158,7 +164,7 @@ def test_grey_and_seed_reach_the_file(psc: Psc, folder: Path) -> None:
 
 
 def test_the_choices_of_restore_are_those_of_the_library() -> None:
-    assert tuple(cli.Restore) == typing.get_args(restore.Restoration)
+    assert tuple(app.Restore) == typing.get_args(restore.Restoration)
 
 
 def test_variations_are_files_of_their_own(psc: Psc, folder: Path, monkeypatch: Any) -> None:
@@ -188,7 +194,7 @@ def test_the_uncertainty_map_is_a_picture_of_its_own(psc: Psc, folder: Path, mon
     assert psc("decode", folder / "b.psc", folder / "d.png").code == 0
     assert (folder / "c.png").read_bytes() == (folder / "d.png").read_bytes()
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(psc_session(), "run", None)
+    monkeypatch.setattr(psc_session(), "step", None)
     result = psc("decode", folder / "b.psc", folder / "e.png", "--uncertainty", folder / "f.png")
     assert_fails(result, "pip install psc-codec[plot]")
 
@@ -308,7 +314,7 @@ def test_verify_prints_a_line_per_round_and_the_picture(psc: Psc, folder: Path) 
 
 
 def test_version_and_help_come_without_pytorch() -> None:
-    code = "import sys; from psc import cli; assert 'torch' not in sys.modules; cli.main()"
+    code = "import sys; from psc.cli import app; assert 'torch' not in sys.modules; app.main()"
     done = subprocess.run([sys.executable, "-c", code, "-V"], capture_output=True, text=True, check=True)
     assert done.stdout == f"psc {psc.__version__}\n"
     assert set(psc.__all__) <= set(dir(psc))
@@ -382,14 +388,14 @@ def test_failures_are_one_sentence(
     psc: Psc, folder: Path, arguments: list[str], words: list[str], monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(psc_session(), "run", None)  # each must be found before the long run
+    monkeypatch.setattr(psc_session(), "step", None)  # each must be found before the long run
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "PSC"])  # other tests register it
     assert_fails(psc(*arguments), *words)
     assert names(folder) == ["a.png", "b.psc"]
 
 
 def psc_session() -> type:
-    from psc.session import Session
+    from psc.session.session import Session
 
     return Session
 
@@ -401,7 +407,7 @@ def test_whatever_a_decoder_raises_is_one_sentence(psc: Psc, folder: Path, monke
     def lost(source: object) -> None:
         raise IndexError("no such frame")
 
-    monkeypatch.setattr(images, "open_image", lost)
+    monkeypatch.setattr(pixels, "open_image", lost)
     assert_fails(psc("encode", folder / "a.png"), "a.png: no such frame")
 
 
@@ -522,7 +528,7 @@ def test_an_interrupt_while_writing_leaves_nothing(psc: Psc, folder: Path, monke
 
 
 def test_too_little_memory_is_an_error(psc: Psc, folder: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(psc_session(), "run", no_memory)
+    monkeypatch.setattr(psc_session(), "step", no_memory)
     assert_fails(psc("encode", folder / "a.png"), "not enough memory")
 
 

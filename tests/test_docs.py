@@ -18,10 +18,14 @@ import pytest
 from PIL import Image
 
 import psc
-from psc import cli, codec, presets, prior, truncation, verification
-from psc.evaluate import ours, run
-from psc.images import psnr
-from psc.plan import FULL_BASIS, Level, Plan, Round
+from psc import prior
+from psc.cli import app
+from psc.codec import encode, truncate
+from psc.evaluate import psc_codec, run
+from psc.images.pixels import psnr
+from psc.plan import presets
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round
+from psc.session import decoder
 from psc.view.server import Server
 from tests.test_evaluate import small_file
 
@@ -94,14 +98,14 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("photo.jpg", "DIR/a.png", "THREE/a.png", "photos/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photo.save(tmp_path / name)
-    for module in (prior, codec, truncation, verification):
+    for module in (prior, encode, decoder, truncate):
         monkeypatch.setattr(module, "load_prior", small_prior)
     for effort in presets.EFFORTS:
         monkeypatch.setitem(presets.EFFORTS, effort, QUICK)
     monkeypatch.setattr(run, "model", lambda *_: STAND_IN)
     few = {name: codec for name, codec in run.known().items() if name in ("jpeg", "jpeg2000")}
     monkeypatch.setattr(run, "known", lambda: few)
-    monkeypatch.setattr(ours, "encode", small_file)
+    monkeypatch.setattr(psc_codec, "encode", small_file)
     monkeypatch.setattr(run.metrics, "measure", lambda a, b: {"psnr": psnr(a, b)})
     monkeypatch.setattr(webbrowser, "open", lambda url: True)
     monkeypatch.setattr(Server, "serve_forever", interrupted)
@@ -122,7 +126,7 @@ def shell(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
             return
         monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            app.main()
         assert not end.value.code, words
     elif words[:2] == ["pip", "install"]:
         wanted = re.fullmatch(rf"\.|{project['name']}\[([\w,]+)\]", words[2])

@@ -14,23 +14,26 @@ import pytest
 from PIL import Image, features
 
 import psc
-from psc import PscError, cli
+from psc import PscError
+from psc.cli import app
 from psc.evaluate import codecs as other_codecs
-from psc.evaluate import crowds, metrics, ours, report, run
+from psc.evaluate import frechet, metrics, psc_codec, report, run
 from psc.evaluate.bd import bd_rate
 from psc.evaluate.curves import averaged, complete, published, summary
 from psc.evaluate.results import Results, Row, merge
-from psc.images import psnr, to_tensor
-from psc.plan import Settings
+from psc.images.picture import Picture
+from psc.images.pixels import psnr, to_tensor
+from psc.plan.plan import Settings
 from psc.prior import HaarGaussian
-from psc.sides import encoder
+from psc.session.context import Context
+from psc.session.encoder import Encoder
 from tests.conftest import SMALL, texture
 
 SIDE = 48
 RATES = "0.5,1.5"
 CODECS = "psc,jpeg,jpeg2000"
 PRIOR = HaarGaussian(detail=(0.2, 0.5))
-encode = ours.encode
+encode = psc_codec.encode
 
 needs_report = pytest.mark.skipif(
     not (find_spec("matplotlib") and find_spec("scipy")), reason="needs psc-codec[evaluate]"
@@ -49,8 +52,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def small_file(image: Image.Image, preset: str, size: int, prior: Any, report: Any) -> tuple[bytes, Any]:
-    """In ours.encode's place: a short plan, at a step that does, cut to the size."""
-    side = encoder(to_tensor(image), Settings(SMALL, len(SMALL.rounds), 90), prior, report)
+    """In psc_codec.encode's place: a short plan, at a step that does, cut to the size."""
+    side = Encoder(Picture(to_tensor(image)), Settings(SMALL, len(SMALL.rounds), 90), Context(prior, report))
     side.session.run(len(SMALL.rounds))
     data = side.file()
     return (data if len(data) <= size else psc.truncate(data, size=size)), side.session
@@ -60,7 +63,7 @@ def small_file(image: Image.Image, preset: str, size: int, prior: Any, report: A
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A prior and a plan that take milliseconds, and of the metrics the one that needs no package."""
     monkeypatch.setattr(run, "model", lambda *_: PRIOR)
-    monkeypatch.setattr(ours, "encode", small_file)
+    monkeypatch.setattr(psc_codec, "encode", small_file)
     monkeypatch.setattr(run.metrics, "measure", lambda a, b: {"psnr": psnr(a, b)})
 
 
@@ -72,7 +75,7 @@ def _evaluate(monkeypatch: pytest.MonkeyPatch) -> Evaluate:
     def call(*arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", ["psc", "evaluate", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            app.main()
         return int(end.value.code or 0)
 
     return call
@@ -130,10 +133,10 @@ def test_every_file_is_measured_as_it_is_on_disk(evaluate: Evaluate, folder: Pat
 def test_a_simulated_picture_is_the_decoded_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ours, "encode", encode)
+    monkeypatch.setattr(psc_codec, "encode", encode)
     image = run.read(folder, "0.png", 32)
     size = 32 * 32 // 8
-    for preset in ours.ABOUT:
+    for preset in psc_codec.ABOUT:
         task = run.Task("0.png", f"psc-{preset}", 1.0, ("mean", "sample"))
         found = {}
         for simulate in (False, True):
@@ -155,9 +158,9 @@ def test_a_run_that_was_killed_goes_on(
     evaluate: Evaluate, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     """Whatever is on disk after ``kept`` lines and half of the next one."""
-    monkeypatch.setattr(ours, "encode", lambda *_: (b"file", None))
-    monkeypatch.setattr(ours, "decode", lambda path, prior: SimpleNamespace(nfe=1.0))
-    monkeypatch.setattr(ours, "restored", lambda *_: (Image.new("RGB", (SIDE, SIDE)), 1.0))
+    monkeypatch.setattr(psc_codec, "encode", lambda *_: (b"file", None))
+    monkeypatch.setattr(psc_codec, "decode", lambda path, prior: SimpleNamespace(nfe=1.0))
+    monkeypatch.setattr(psc_codec, "restored", lambda *_: (Image.new("RGB", (SIDE, SIDE)), 1.0))
     monkeypatch.setattr(report, "write", lambda *_: [])
     out, add, cut = tmp_path / "out", Results.add, b'{"image": "1.png", "codec": "jp'
 
@@ -197,7 +200,7 @@ def test_an_encode_is_not_done_twice(folder: Path, tmp_path: Path, monkeypatch: 
     work = run.measure(task, image, chosen, tmp_path)
     first = next(work)[0]
     work.close()  # killed after the first restoration
-    monkeypatch.setattr(ours, "encode", None)
+    monkeypatch.setattr(psc_codec, "encode", None)
     left = run.missing([task], [first])
     assert [t.restorations for t in left] == [("sample",)]
     (second, _), = run.measure(left[0], image, chosen, tmp_path)  # fmt: skip
@@ -209,7 +212,7 @@ def test_a_line_that_cannot_be_had_says_why(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = run.Task("0.png", "psc-default", 0.02, ("mean", "sample"))
-    monkeypatch.setattr(ours, "encode", encode)
+    monkeypatch.setattr(psc_codec, "encode", encode)
     image = run.read(folder, "0.png", SIDE)
     rows = [row for row, _ in run.measure(task, image, run.Options(SIDE), tmp_path)]
     assert [row["codec"] for row in rows] == ["psc-default-mean", "psc-default-sample"]
@@ -379,7 +382,7 @@ def test_the_paper_s_files_have_the_size_asked_for() -> None:
     for size in (60, 100):
         data, session = encode(image, "paper", size, PRIOR, lambda now: None)
         assert size - 12 <= len(data) <= size
-        simulated, _ = ours.restored(session, image.size, "mean")
+        simulated, _ = psc_codec.restored(session, image.size, "mean")
         assert simulated == psc.decode(data, prior=PRIOR)
     with pytest.raises(PscError, match="takes .* at least"):
         encode(image, "paper", 20, PRIOR, lambda now: None)
@@ -428,31 +431,31 @@ def test_frechet_distance_of_known_normals() -> None:
     white -= white.mean(0)
     white = white @ np.linalg.inv(np.linalg.cholesky(np.cov(white.T))).T
     a, b = white * [1, 2, 3] + [0, 1, 0], white * [2, 2, 1] + [3, 1, 4]
-    assert crowds.frechet(a, b) == pytest.approx(9 + 16 + 1 + 0 + 4)
-    assert crowds.frechet(a, a) == pytest.approx(0, abs=1e-9)
+    assert frechet.frechet(a, b) == pytest.approx(9 + 16 + 1 + 0 + 4)
+    assert frechet.frechet(a, a) == pytest.approx(0, abs=1e-9)
 
 
 def test_random_crops_are_the_same_places_in_every_picture() -> None:
     y, x = np.mgrid[:140, :200]
     image = Image.fromarray(np.stack([x, y, 0 * x], 2).astype(np.uint8))
-    crops = crowds.random_crops(image)
+    crops = frechet.random_crops(image)
     assert crops.shape == (50, 3, 128, 128)
     corners = {(int(crop[0, 0, 0]), int(crop[1, 0, 0])) for crop in crops}
     assert len(corners) > 40
-    assert crowds.random_crops(image).equal(crops)
-    assert crowds.random_crops(image.crop((0, 0, 50, 60))).shape == (50, 3, 60, 50)
+    assert frechet.random_crops(image).equal(crops)
+    assert frechet.random_crops(image.crop((0, 0, 50, 60))).shape == (50, 3, 60, 50)
 
 
-@pytest.mark.skipif(bool(crowds.crowds()["fd-efficientnet"].missing), reason="needs psc-codec[evaluate]")
+@pytest.mark.skipif(bool(frechet.crowds()["fd-efficientnet"].missing), reason="needs psc-codec[evaluate]")
 def test_a_blurred_crowd_is_farther_than_a_noisy_one() -> None:
     photo = opened(Path(__file__).parent.parent / "examples" / "chelsea.png").convert("RGB")
     photo = photo.crop((0, 0, 300, 300))
-    of = [crowds.efficientnet(image) for image in (photo, photo.resize((75, 75)).resize((300, 300)))]
+    of = [frechet.efficientnet(image) for image in (photo, photo.resize((75, 75)).resize((300, 300)))]
     noisy = np.asarray(photo) + np.random.default_rng(0).integers(-3, 4, (300, 300, 3))
-    near = crowds.efficientnet(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)))
+    near = frechet.efficientnet(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)))
     assert of[0].shape == (64, 112)
-    assert 0 < crowds.frechet(of[0], near) < 0.3 * crowds.frechet(of[0], of[1])
-    assert crowds.efficientnet(photo.crop((0, 0, 40, 40))).shape == (0, 112)
+    assert 0 < frechet.frechet(of[0], near) < 0.3 * frechet.frechet(of[0], of[1])
+    assert frechet.efficientnet(photo.crop((0, 0, 40, 40))).shape == (0, 112)
 
 
 # BD-rate, curves and the report

@@ -17,14 +17,15 @@ import torch
 from PIL import Image
 
 import psc
-from psc.images import read_image
-from psc.levels import sigma
-from psc.plan import FULL_BASIS, Plan, Round, Settings
-from psc.posterior import threads as groups
-from psc.presets import DEFAULT
-from psc.prior import Prior, convolution, tiles
-from psc.prior.convolution import Bytes, Float, Layer, agrees, ready
-from psc.prior.embedded import load_embedded
+from psc.images.pixels import read_image
+from psc.plan.noise_levels import sigma
+from psc.plan.plan import FULL_BASIS, Plan, Round, Settings
+from psc.plan.presets import DEFAULT
+from psc.posterior import grouping as groups
+from psc.prior import Prior
+from psc.prior.embedded import convolution, tiles
+from psc.prior.embedded.convolution import Bytes, Float, Layer, agrees, ready
+from psc.prior.embedded.prior import load_embedded
 from tests.test_golden import FOLDER
 
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"

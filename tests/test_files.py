@@ -9,12 +9,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc.bitstream.container import NAMED_PLANS, Header, crc16, unpack
-from psc.levels import HIGHEST, LOWEST
-from psc.plan import Level, Plan, Round, Settings
-from psc.presets import PAPER
+from psc.bitstream.header import crc16, unpack
+from psc.bitstream.plan_code import NAMED_PLANS
+from psc.plan.noise_levels import HIGHEST, LOWEST
+from psc.plan.plan import Level, Plan, Round, Settings
+from psc.plan.presets import PAPER
 from psc.prior import HaarGaussian
 from tests.conftest import SMALL, texture
+from tests.headers import header_of
 
 PRIOR = HaarGaussian()
 
@@ -44,7 +46,7 @@ def plans(draw: st.DrawFn) -> Plan:
 )  # fmt: skip
 @hypothesis_settings(max_examples=100, deadline=None)
 def test_headers_survive(width, height, grey, plan, step, seed, fingerprint, exact, length) -> None:
-    header = Header(
+    header = header_of(
         width, height, grey, plan, len(plan.rounds), step, seed, fingerprint, exact, length, 0xABCD
     )
     assert unpack(header.pack() + b"rest") == (header, b"rest")
@@ -177,7 +179,7 @@ def repacked(**changes: object) -> bytes:
         "width": 24, "height": 24, "grey": False, "plan": SMALL, "rounds": 5, "step_index": 96, "seed": 0,
         "fingerprint": PRIOR.fingerprint[:4], "exact": True, "body_length": 4, "body_crc": crc16(b"abcd"),
     } | changes  # fmt: skip
-    return Header(**fields).pack() + b"abcd"
+    return header_of(**fields).pack() + b"abcd"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_random_bytes_after_the_magic_never_crash(content: bytes) -> None:
 @given(st.binary(min_size=1, max_size=120), st.booleans())
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_random_bodies_never_crash(body: bytes, partial: bool) -> None:
-    header = Header(24, 24, False, SMALL, 5, 96, 0, PRIOR.fingerprint[:4], True, len(body), crc16(body))
+    header = header_of(24, 24, False, SMALL, 5, 96, 0, PRIOR.fingerprint[:4], True, len(body), crc16(body))
     try:
         psc.decode(header.pack() + body, allow_partial=partial, prior=PRIOR)
     except psc.PscError:

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 import psc
-from psc.bitstream.container import Header
 from psc.bitstream.rangecoder import Reader, Writer
 from psc.exact import gaussian
-from psc.images import to_tensor
-from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
-from psc.posterior import threads
+from psc.images.pixels import to_tensor
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
+from psc.posterior import grouping
 from psc.prior import HaarGaussian
-from psc.session import Session
+from psc.session.session import Session
 from tests import models
 from tests.conftest import SMALL, texture
+from tests.headers import header_of
 from tests.test_session import psnr, states
 
 SHORT = Plan((Level(1, 8, 4),), (Round(0, 2, 3), Round(0, 2, 2), Round(0, FULL_BASIS, 2)))
@@ -143,7 +143,7 @@ def test_a_body_that_cannot_be_read_on_in_another_state_is_not_lost() -> None:
 
 def test_groups_are_the_files_not_the_machines() -> None:
     """The network is asked for the same batches on both sides; FORMAT.md, section 5, fixes their size."""
-    assert threads.GROUP == 2**20
+    assert grouping.GROUP == 2**20
     ours, theirs = Elsewhere(), Elsewhere()
     data = psc.encode_with(texture(40, 50), Settings(SMALL, 5, 96, 3), prior=ours)
     psc.decode_details(data, restoration="preview", prior=theirs)
@@ -160,4 +160,4 @@ def test_the_digest_of_a_float_prior_is_longer() -> None:
 
 
 def test_the_header_says_so() -> None:
-    assert Header(8, 8, False, SMALL, 1, 96, 0, b"1234", False).pack()[5] == 0
+    assert header_of(8, 8, False, SMALL, 1, 96, 0, b"1234", False).pack()[5] == 0

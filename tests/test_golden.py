@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import psc
-from psc.images import read_image
-from psc.plan import Settings
-from psc.presets import DEFAULT, EFFORTS, PROGRESSIVE
+from psc.images.pixels import read_image
+from psc.plan.plan import Settings
+from psc.plan.presets import DEFAULT, EFFORTS, PROGRESSIVE
 from psc.prior import HaarGaussian, Prior
 from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, texture
 

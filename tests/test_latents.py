@@ -16,19 +16,23 @@ from torch.nn import functional
 
 import psc
 from psc import prior as priors
-from psc.bitstream.container import Header, unpack
+from psc.bitstream.header import unpack
 from psc.bitstream.rangecoder import Reader
 from psc.exact.fixed import LATENT_LIMIT
-from psc.images import to_tensor
-from psc.plan import FULL_BASIS, Level, Plan, Round, Settings
+from psc.images.picture import Picture
+from psc.images.pixels import to_tensor
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
+from psc.plan.presets import DEFAULT, LATENT, LATENT_PAPER
 from psc.posterior import ddrm
-from psc.presets import DEFAULT, LATENT, LATENT_PAPER
 from psc.prior import HaarGaussian
-from psc.prior.latent import LatentPrior
-from psc.prior.parametrisation import Flow
-from psc.sides import encoder, open_session
+from psc.prior.pretrained.latent import LatentPrior
+from psc.prior.pretrained.parametrisation import Flow
+from psc.session.context import Context
+from psc.session.encoder import Encoder
+from psc.session.setup import open_session
 from tests import models
 from tests.conftest import texture
+from tests.headers import header_of
 from tests.test_cli import Psc, Result, assert_fails
 from tests.test_cli import _psc as psc_fixture
 from tests.test_posterior import drawn, free
@@ -231,7 +235,9 @@ def test_sizes_are_refused_before_the_work() -> None:
     for plan, side in ((wide, 8), (whole, 160)):
         with pytest.raises(psc.PscError, match="too large for exact sums"):
             psc.encode_with(texture(side, side), Settings(plan, 1, 60), prior=prior)
-    forged = Header(65535, 65535, False, SHORT, 1, 60, 0, prior.fingerprint[:4], False, latents=True).pack()
+    forged = header_of(
+        65535, 65535, False, SHORT, 1, 60, 0, prior.fingerprint[:4], False, latents=True
+    ).pack()
     with pytest.raises(psc.PscError, match="too many for a model of latents"):
         psc.decode(forged, prior=prior)
 
@@ -239,7 +245,7 @@ def test_sizes_are_refused_before_the_work() -> None:
 @pytest.mark.parametrize("latent", [True, False])
 def test_a_file_that_lies_about_its_kind(latent: bool) -> None:
     prior = HaarGaussian() if latent else latents()
-    data = Header(8, 8, False, SHORT, 1, 60, 0, prior.fingerprint[:4], prior.exact, latents=latent).pack()
+    data = header_of(8, 8, False, SHORT, 1, 60, 0, prior.fingerprint[:4], prior.exact, latents=latent).pack()
     with pytest.raises(psc.PscError, match=f"the file is of {'latents' if latent else 'pixels'}"):
         psc.decode(data, prior=prior)
 
@@ -275,10 +281,10 @@ def test_estimates_and_latents_are_bounded() -> None:
         def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
             return x * 1e6
 
-    side = encoder(to_tensor(texture(16, 16)), settings(1), latents(gain=1e6), lambda now: None)
+    side = Encoder(Picture(to_tensor(texture(16, 16))), settings(1), Context(latents(gain=1e6)))
     truth = side.session.pyramid.pixels(0, side.session._truth)  # type: ignore[arg-type]
     assert truth.abs().max() == LATENT_LIMIT
-    agree = partial(side.session.pyramid.agree, 0)  # nothing is measured yet
+    agree = partial(side.session.pyramid.projections, 0)  # nothing is measured yet
     how = ddrm.Draw(117, 2, 0.0, 1, 0, 0)
     found = drawn(ddrm.draw, _as(Wild), agree, torch.zeros(4, 12, 8, 8), how)
     assert found.abs().max() == LATENT_LIMIT
@@ -336,7 +342,7 @@ def test_stable_diffusion_holds_the_same_state_on_both_sides(
 ) -> None:
     array = texture(13, 21)
     given = stable.conditioned(caption, guidance) if caption else stable
-    side = encoder(to_tensor(array), settings(), given, lambda now: None)
+    side = Encoder(Picture(to_tensor(array)), settings(), Context(given))
     ours = states(side.session, 3)
     data = side.file()
     header, body = unpack(data)
@@ -354,7 +360,7 @@ def test_the_caption_steers_every_sample(stable: Any) -> None:
     array = to_tensor(texture(8, 8))
     particles = []
     for caption in ("a red house", "a blue horse"):
-        side = encoder(array, settings(1), stable.conditioned(caption), lambda now: None)
+        side = Encoder(Picture(array), settings(1), Context(stable.conditioned(caption)))
         side.session.run(1)
         particles.append(side.session.particles)
     assert not torch.equal(*particles)
@@ -371,7 +377,7 @@ def test_classes_travel_like_captions(tmp_path: Path) -> None:
 
 def test_a_caption_by_blip2(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="needs psc-codec[models]")
-    from psc.captioner import describe
+    from psc.cli.captioner import describe
 
     folder = models.blip2(tmp_path / "blip2")
     found = describe(Image.fromarray(texture(40, 30)), model=str(folder))
@@ -425,7 +431,7 @@ def test_the_command_refuses(command: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_command_asks_for_a_caption(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("psc.captioner.describe", lambda image, device: f"{image.width} pixels")
+    monkeypatch.setattr("psc.cli.captioner.describe", lambda image, device: f"{image.width} pixels")
     assert command("encode", "a.png", "-q", 0, "--caption", "auto").code == 0
     assert psc.info(Path("a.psc").read_bytes())["condition"] == "30 pixels"
 

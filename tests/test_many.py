@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 import psc
-from psc import batch, crew, files, prior
-from psc.decoding import Decoding
-from psc.encoding import Encoding, adjusted
-from psc.images import psnr
-from psc.plan import FULL_BASIS
-from psc.presets import PAPER
+from psc import files, prior
+from psc.cli import batch, process_pool
+from psc.cli.decode_job import Decoding
+from psc.cli.encode_job import Encoding, adjusted
+from psc.images.pixels import psnr
+from psc.plan.plan import FULL_BASIS
+from psc.plan.presets import PAPER
 from tests.conftest import interruptible, texture
 from tests.test_cli import WITH_SMALL_PRIOR, Psc, assert_fails
 from tests.test_cli import _psc as psc_fixture
@@ -25,10 +26,11 @@ from tests.test_latents import latents
 
 _psc = psc_fixture
 FAST = ["--preset", "paper", "--rounds", 2, "--rows", 3, "--round-steps", 2]
-WORKER = WITH_SMALL_PRIOR.replace("cli.main()", "from psc import worker; worker.main()")
+WORKER = WITH_SMALL_PRIOR.replace("app.main()", "from psc.cli import worker; worker.main()")
 DYING_WORKER = """
 import os
-from psc import files, worker
+from psc import files
+from psc.cli import worker
 read = files.read_picture
 files.read_picture = lambda name: os.kill(os.getpid(), 9) if "b.jpg" in name else read(name)
 """
@@ -53,7 +55,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "COMMAND", [sys.executable, "-c", WORKER])
+    monkeypatch.setattr(process_pool, "COMMAND", [sys.executable, "-c", WORKER])
 
 
 def names(folder: str) -> list[str]:
@@ -183,7 +185,7 @@ def test_the_bar_tells_files_and_time(psc: Psc, folder: Path, monkeypatch: pytes
 def test_a_process_that_is_killed_costs_one_file(
     psc: Psc, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "COMMAND", [sys.executable, "-c", DYING_WORKER + WORKER])
+    monkeypatch.setattr(process_pool, "COMMAND", [sys.executable, "-c", DYING_WORKER + WORKER])
     result = psc("encode", "in", "--out", "out", "-j", 2, *FAST)
     assert result.code == 1
     assert "psc: error: in/b.jpg: the process that worked on it was killed" in result.err
@@ -215,7 +217,7 @@ def test_a_full_disk_fails_file_by_file(psc: Psc, folder: Path, monkeypatch: pyt
 def test_resume_is_for_those_that_were_interrupted(
     psc: Psc, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("psc.journal.PATIENCE", 0.0)
+    monkeypatch.setattr("psc.session.journal.PATIENCE", 0.0)
     write, calls = files.write, iter((True, False))
 
     def interrupt(name: str, data: bytes) -> None:
@@ -240,9 +242,9 @@ def test_resume_is_for_those_that_were_interrupted(
 def test_control_c_leaves_whole_files_and_the_next_run_goes_on(psc: Psc, folder: Path, jobs: int) -> None:
     worker = [sys.executable, "-c", SLEEPING + WORKER]
     start = SLEEPING + WITH_SMALL_PRIOR.replace(
-        "cli.main()", f"from psc import crew\ncrew.COMMAND = {worker}\n"
+        "app.main()", f"from psc.cli import process_pool\nprocess_pool.COMMAND = {worker}\n"
     )
-    command = [sys.executable, "-c", start + "cli.main()", "encode", "in", "--out", "out", "-j", jobs, *FAST]
+    command = [sys.executable, "-c", start + "app.main()", "encode", "in", "--out", "out", "-j", jobs, *FAST]
     process = subprocess.Popen(
         list(map(str, command)), stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
     )
@@ -263,12 +265,12 @@ def test_control_c_leaves_whole_files_and_the_next_run_goes_on(psc: Psc, folder:
 
 def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, str]] = []
-    monkeypatch.setattr(crew, "cores", lambda: 8)
+    monkeypatch.setattr(process_pool, "cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(crew._Crew, "_look_after", lambda self: seen.append(self._environment))
+    monkeypatch.setattr(process_pool._Crew, "_look_after", lambda self: seen.append(self._environment))
     task = batch.Task("a.png", "a.psc", 1)
     for count, tasks in ((3, [task] * 9), (4, [task] * 2), (9, [task] * 20)):
-        crew._Crew(Encoding(), tasks, crew.Model(), min(count, len(tasks)), True).stop()
+        process_pool._Crew(Encoding(), tasks, process_pool.Model(), min(count, len(tasks)), True).stop()
     assert [e["OMP_NUM_THREADS"] for e in (seen[0], seen[3], seen[-1])] == ["2", "4", "1"]
     assert len(seen) == 3 + 2 + 9
 
@@ -312,7 +314,7 @@ def test_captions_by_picture(psc: Psc, folder: Path, monkeypatch: pytest.MonkeyP
         assert (found["caption"], header["condition"]) == (caption, caption)
         assert header["guidance"] == (2 if caption else 1)
         assert header["latents"]
-    monkeypatch.setattr("psc.captioner.describe", lambda image, device: f"{image.width} pixels")
+    monkeypatch.setattr("psc.cli.captioner.describe", lambda image, device: f"{image.width} pixels")
     result = psc("encode", "in", "--out", "auto", *FAST, "--caption", "auto", "--json")
     assert [found["caption"] for found in outcomes(result.out)] == ["10 pixels", "11 pixels", "12 pixels"]
 

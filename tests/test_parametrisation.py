@@ -6,8 +6,14 @@ import pytest
 import torch
 
 import psc
-from psc.levels import HIGHEST, LOWEST, sigma
-from psc.prior.parametrisation import Discrete, Flow, Parametrisation, cosine_schedule, linear_schedule
+from psc.plan.noise_levels import HIGHEST, LOWEST, sigma
+from psc.prior.pretrained.parametrisation import (
+    Discrete,
+    Flow,
+    Parametrisation,
+    cosine_schedule,
+    linear_schedule,
+)
 
 VARIANCE = 0.3
 STABLE = [
@@ -15,7 +21,7 @@ STABLE = [
 ]
 
 
-def gaussian(kind: str, alpha_bar: list[float]) -> psc.prior.parametrisation.Predict:
+def gaussian(kind: str, alpha_bar: list[float]) -> psc.prior.pretrained.parametrisation.Predict:
     """What a perfect network predicts if x0 is normal with VARIANCE: all follows from E[x0 | x_t]."""
 
     def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:

@@ -11,11 +11,11 @@ from safetensors.torch import load
 
 import psc
 import psc.prior
-from psc.images import psnr, read_image
-from psc.levels import sigma
-from psc.presets import DEFAULT
+from psc.images.pixels import psnr, read_image
+from psc.plan.noise_levels import sigma
+from psc.plan.presets import DEFAULT
 from psc.prior import Prior
-from psc.prior.network import Network
+from psc.prior.embedded.network import Network
 
 WEIGHTS = Path(psc.prior.__file__).parent / "embedded.safetensors"
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
@@ -81,7 +81,7 @@ def test_the_best_quality_reaches_38_db(embedded_prior: Prior) -> None:
 
 def test_the_reach_is_what_it_says(embedded_prior: Prior) -> None:
     """A pixel changes nothing beyond the network's reach, and tiles rely on that."""
-    reach = Network(load(WEIGHTS.read_bytes()), torch.device("cpu")).shape.reach
+    reach = Network(load(WEIGHTS.read_bytes()), torch.device("cpu")).shape.receptive_field
     x = torch.zeros(1, 3, 16, 2 * reach + 64)
     y = x.clone()
     y[..., 8, reach + 32] = 30.0

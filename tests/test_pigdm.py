@@ -13,10 +13,11 @@ import psc
 from psc.exact import to_grid
 from psc.exact.fixed import ROW_BITS
 from psc.posterior import HIGHEST, Draw, ddrm, pigdm, sigma
-from psc.posterior.particles import Agree, evaluate
-from psc.prior import HaarGaussian, tiles
-from psc.prior.embedded import EmbeddedPrior
-from psc.prior.twin import Twin
+from psc.posterior.sampler import Projector, evaluate
+from psc.prior import HaarGaussian
+from psc.prior.embedded import tiles
+from psc.prior.embedded.float_network import FloatNetwork
+from psc.prior.embedded.prior import EmbeddedPrior
 from tests.test_posterior import SIDE, SIZE, basis_and_deviations, drawn, everywhere, free, measured
 
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
@@ -28,7 +29,7 @@ def isotropic(channels: int = 1) -> HaarGaussian:
     return HaarGaussian(DEVIATION, (DEVIATION,) * 3, channels)
 
 
-def projection(rows: torch.Tensor, y: torch.Tensor) -> Agree:
+def projection(rows: torch.Tensor, y: torch.Tensor) -> Projector:
     windows = measured(rows, y)
     return everywhere(lambda x: windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float())
 
@@ -77,8 +78,8 @@ def test_samples_have_the_posteriors_mean_and_covariance() -> None:
     rows, y = problem()
     count, start = 2048, torch.zeros(2048, 1, SIDE, SIDE)
     how = Draw(HIGHEST, 80, SIGMA_Y, 1, seed=1, index=0)
-    agree = projection(rows, y)
-    out = drawn(pigdm.draw, isotropic(), agree, start, how).double().flatten(1)
+    projector = projection(rows, y)
+    out = drawn(pigdm.draw, isotropic(), projector, start, how).double().flatten(1)
     gain = DEVIATION**2 / (DEVIATION**2 + SIGMA_Y**2)
     covariance = DEVIATION**2 * (torch.eye(SIZE) - gain * rows.T @ rows)
     error = (out.mean(0) - gain * rows.T @ y) / covariance.diagonal().sqrt()
@@ -164,16 +165,16 @@ def test_the_twin_is_close_to_the_integers(
     """Their difference is what 8-bit rounding does: a fraction of the denoising error."""
     x = noised(photograph, sigma(j))
     integers = embedded_prior.denoise(x, sigma(j), scale)
-    twin = embedded_prior.twin(x, j, scale)
+    twin = embedded_prior.float_network(x, j, scale)
     difference = float((twin - integers).square().mean().sqrt())
     error = float((integers - photograph).square().mean().sqrt())
     assert 0 < difference < 0.012
     assert difference < 0.2 * error
 
 
-def in_double(twin: Twin) -> Callable[[torch.Tensor, int, int], torch.Tensor]:
+def in_double(twin: FloatNetwork) -> Callable[[torch.Tensor, int, int], torch.Tensor]:
     """The same network in double precision: differences of a piecewise linear function, without rounding."""
-    double = Twin.__new__(Twin)
+    double = FloatNetwork.__new__(FloatNetwork)
     double._shape, double._tensors = twin._shape, {name: t.double() for name, t in twin._tensors.items()}
     return double
 
@@ -184,7 +185,7 @@ def test_the_twins_derivative_is_that_of_differences(
 ) -> None:
     x = noised(photograph, sigma(j))
     u, v = torch.from_numpy(np.random.default_rng(3).normal(size=(2, *x.shape)))
-    twin, step = in_double(embedded_prior.twin), 1e-7
+    twin, step = in_double(embedded_prior.float_network), 1e-7
     change = (twin(x + step * u, j, 1) - twin(x - step * u, j, 1)) / (2 * step)
     found = embedded_prior.pullback(x, v.float(), sigma(j)).double()
     assert float((found * u).sum()) == pytest.approx(float((v * change).sum()), rel=1e-3, abs=1e-3)

@@ -16,9 +16,11 @@ import pytest
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 import psc
-from psc import codec
-from psc.bitstream.container import seal, unpack
-from psc.images import psnr
+from psc.bitstream.container import seal
+from psc.bitstream.header import unpack
+from psc.codec import decode as decode_module
+from psc.codec import encode as encode_module
+from psc.images.pixels import psnr
 from psc.prior import HaarGaussian
 from psc.PscImagePlugin import PscImageFile
 from tests.conftest import texture
@@ -30,8 +32,11 @@ PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Gaussian prior and a short plan in place of the embedded prior and its."""
-    monkeypatch.setattr(codec, "load_prior", lambda: PRIOR)
-    monkeypatch.setattr(codec, "settings", lambda quality, preset, seed, effort: replace(CHOSEN, seed=seed))
+    for module in (encode_module, decode_module):
+        monkeypatch.setattr(module, "load_prior", lambda: PRIOR)
+    monkeypatch.setattr(
+        encode_module, "settings", lambda quality, preset, seed, effort: replace(CHOSEN, seed=seed)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ def test_save_takes_the_options_of_encode(picture: Image.Image, monkeypatch: pyt
         seen.update(options)
         return b"file"
 
-    monkeypatch.setattr(codec, "encode", encode)
+    monkeypatch.setattr(encode_module, "encode", encode)
     assert saved(picture, target_bpp=0.5, effort=9, seed=3, prior=PRIOR, optimize=True) == b"file"
     assert seen == {"target_bpp": 0.5, "effort": 9, "seed": 3, "prior": PRIOR}
 

@@ -12,10 +12,10 @@ import torch
 
 from psc.exact import haar, to_grid
 from psc.exact.fixed import ROW_BITS
-from psc.levels import LOWEST
+from psc.plan.noise_levels import LOWEST
 from psc.posterior import HIGHEST, Draw, Sampler, level_above, schedule, sigma
 from psc.posterior.ddrm import draw
-from psc.posterior.particles import Agree, Project
+from psc.posterior.sampler import Project, Projector
 from psc.prior import HaarGaussian, Prior
 from psc.transform import Windows
 
@@ -42,7 +42,7 @@ def measured(rows: torch.Tensor, values: torch.Tensor) -> Windows:
     return windows
 
 
-def everywhere(project: Project) -> Agree:
+def everywhere(project: Project) -> Projector:
     """A projection of whole pictures as a sampler takes it."""
     return lambda batch: [(slice(None), project)]
 
@@ -51,20 +51,22 @@ free = everywhere(lambda x: x)
 """Nothing is known."""
 
 
-def drawn(sampler: Sampler, prior: Prior, agree: Agree, start: torch.Tensor, how: Draw) -> torch.Tensor:
+def drawn(
+    sampler: Sampler, prior: Prior, projector: Projector, start: torch.Tensor, how: Draw
+) -> torch.Tensor:
     """What a sampler makes of ``start``."""
     particles = start.repeat(1, how.estimates, 1, 1)
-    sampler(prior, agree, particles, how, silent)
+    sampler(prior, projector, particles, how, silent)
     return particles
 
 
 def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0.0) -> torch.Tensor:
-    def agree(x: torch.Tensor) -> torch.Tensor:
+    def projector(x: torch.Tensor) -> torch.Tensor:
         return windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float()
 
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
     how = Draw(HIGHEST, steps, sigma_y, 1, seed=1, index=0)
-    return drawn(draw, prior, everywhere(agree), start, how).double().flatten(1)
+    return drawn(draw, prior, everywhere(projector), start, how).double().flatten(1)
 
 
 def test_eigenvector_rows_give_the_exact_mean_and_the_next_eigenvectors() -> None:

@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 
 import psc
-from psc.bitstream.container import NAMED_PLANS, PLAN_NAMES, Header, unpack
-from psc.encoding import adjusted
-from psc.plan import FULL_BASIS, Plan
-from psc.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
+from psc.bitstream.header import Header, unpack
+from psc.bitstream.plan_code import NAMED_PLANS, PLAN_NAMES
+from psc.cli.encode_job import adjusted
+from psc.plan.plan import FULL_BASIS, Plan
+from psc.plan.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
 from psc.prior import HaarGaussian
 from tests.conftest import texture
+from tests.headers import header_of
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 ARRAY = texture(40, 50)
 
 
 def header(plan: Plan) -> Header:
-    return Header(24, 24, False, plan, len(plan.rounds), 96, 0, PRIOR.fingerprint[:4], True)
+    return header_of(24, 24, False, plan, len(plan.rounds), 96, 0, PRIOR.fingerprint[:4], True)
 
 
 def test_more_effort_is_more_evaluations() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from psc.bitstream.models import FrequencyModel, geometric
 from psc.bitstream.rangecoder import TOTAL, Reader, Writer, uniform
-from psc.bitstream.tables import Table, geometric
 from psc.errors import PscError
 from tests.reference import RangeDecoder
 
@@ -91,7 +91,7 @@ def test_impossible_bytes_are_an_error() -> None:
 @given(st.integers(0, 1023), st.lists(st.integers(0, 63), max_size=50), st.integers(1, 500))
 @settings(max_examples=50, deadline=None)
 def test_tables_sum_to_the_total(ratio: int, symbols: list[int], confidence: int) -> None:
-    table = Table(geometric(ratio, 64, 2**20), confidence)
+    table = FrequencyModel(geometric(ratio, 64, 2**20), confidence)
     table.learn(np.array(symbols, dtype=np.int32))
     frequencies = table.frequencies()
     assert frequencies.sum() == TOTAL

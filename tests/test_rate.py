@@ -9,13 +9,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc import forecast, goals, rate
-from psc.bitstream.container import unpack
-from psc.images import psnr, to_image, to_tensor
-from psc.presets import BEST_STEP, DEFAULT, at_step
+from psc.bitstream.header import unpack
+from psc.images.picture import Picture
+from psc.images.pixels import psnr, to_image, to_tensor
+from psc.plan.presets import BEST_STEP, DEFAULT, at_step
 from psc.prior import HaarGaussian
-from psc.restore import restore
-from psc.sides import encoder, silent
+from psc.rate import control, forecast, targets
+from psc.session.context import Context
+from psc.session.encoder import Encoder
+from psc.session.restore import restore
 from tests.conftest import texture
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
@@ -33,12 +35,12 @@ class Cost:
         self.nfe = now.nfe
 
 
-def to_size(size: int, picture: object = PICTURE) -> tuple[rate.Found, float]:
+def to_size(size: int, picture: object = PICTURE) -> tuple[control.Found, float]:
     cost = Cost()
-    return rate.to_size(picture, size, at_step(BEST_STEP), prior=PRIOR, progress=cost), cost.nfe
+    return control.to_size(picture, size, at_step(BEST_STEP), prior=PRIOR, progress=cost), cost.nfe
 
 
-def agrees(found: rate.Found) -> None:
+def agrees(found: control.Found) -> None:
     """The file decodes, past its digests, to what the encoder's session knows."""
     decoded = psc.decode_details(found.data, prior=PRIOR)
     assert (decoded.rounds, decoded.symbols) == (found.session.rounds, found.session.symbols)
@@ -64,12 +66,12 @@ def test_a_wrong_forecast_costs_time_but_not_the_target(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("share", [0.93, 1.0, 1.06])
 def test_the_last_two_rounds_mend_a_size(share: float) -> None:
-    side = encoder(PICTURE, at_step(110), PRIOR, silent)
+    side = Encoder(Picture(PICTURE), at_step(110), Context(PRIOR))
     while side.missing > 1:
         side.step()
     fixed = len(side.file()) - len(unpack(side.file())[1])
     bits = (side.writer.bits + 100) / share
-    goal = goals.Size(fixed + int(bits / 8), bits)
+    goal = targets.Size(fixed + int(bits / 8), bits)
     goal.settle(side, 100.0)
     assert (side.writer.bits + 100 == bits) == (share == 1.0)
     if goal.limit - side.writer.bits > 48:
@@ -81,11 +83,11 @@ def test_the_last_two_rounds_mend_a_size(share: float) -> None:
 
 
 def test_what_the_last_round_promises_is_near_what_it_takes() -> None:
-    side = encoder(PICTURE, at_step(110), PRIOR, silent)
+    side = Encoder(Picture(PICTURE), at_step(110), Context(PRIOR))
     while side.missing > 1:
         side.step()
     before = side.writer.bits
-    promised = goals.Size(1, 1.0).promised(side)
+    promised = targets.Size(1, 1.0).promised(side)
     side.step()
     assert abs(promised - (side.writer.bits - before)) < 0.1 * side.writer.bits
 
@@ -93,7 +95,7 @@ def test_what_the_last_round_promises_is_near_what_it_takes() -> None:
 @pytest.mark.parametrize("target", [22.0, 30.0])
 def test_a_psnr_is_reached_and_hardly_exceeded(target: float) -> None:
     """On so small a picture one step is worth half a decibel or more; .2 dB can be asked of larger ones."""
-    found = rate.to_psnr(PICTURE, target, at_step(BEST_STEP), prior=PRIOR, progress=Cost())
+    found = control.to_psnr(PICTURE, target, at_step(BEST_STEP), prior=PRIOR, progress=Cost())
     decoded = psc.decode(found.data, prior=PRIOR)
     assert target <= psnr(decoded, to_image(PICTURE)) <= target + 1.0
 

@@ -7,15 +7,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc.bitstream.container import unpack
+from psc.bitstream.header import unpack
+from psc.bitstream.quantizer import UniformCoding
 from psc.bitstream.rangecoder import Reader, Writer
 from psc.bitstream.refinement import Cells, Refinement
-from psc.bitstream.uniform import UniformCoding
-from psc.images import psnr, to_image, to_tensor
-from psc.plan import FULL_BASIS, Plan, Round, Settings
+from psc.images.picture import Picture
+from psc.images.pixels import psnr, to_image, to_tensor
+from psc.plan.plan import FULL_BASIS, Plan, Round, Settings
 from psc.prior import HaarGaussian
-from psc.restore import restore
-from psc.sides import encoder, silent
+from psc.session.context import Context
+from psc.session.encoder import Encoder
+from psc.session.restore import restore
 from tests.conftest import SMALL, texture
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
@@ -30,7 +32,7 @@ WHOLE = psc.encode_with(ARRAY, Settings(REFINED, len(REFINED.rounds), 120, 3), p
 def test_moves_are_read_as_they_were_written_and_errors_are_halved(seed: int) -> None:
     rng = np.random.default_rng(seed)
     coding = UniformCoding(100)
-    coding.price = 0.0
+    coding.lambda_ = 0.0
     width = coding.step
     cells = Cells(rng.integers(-8, 30, (5, 40)), rng.random((5, 40)) < 0.7, width)
     cells = Cells(cells.classes, cells.zero | (cells.classes < 0), width)
@@ -61,7 +63,7 @@ def test_refinements_draw_nothing_and_come_near_to_the_finer_step() -> None:
     image = to_image(to_tensor(ARRAY))
     found = {}
     for plan, step in ((SMALL, 120), (SMALL, 88), (REFINED, 120)):
-        side = encoder(to_tensor(ARRAY), Settings(plan, len(plan.rounds), step), PRIOR, silent)
+        side = Encoder(Picture(to_tensor(ARRAY)), Settings(plan, len(plan.rounds), step), Context(PRIOR))
         side.session.run(len(plan.rounds))
         picture = to_image(restore(side.session)[:, :24, :24])
         assert side.session.nfe < 1.6 * plan.nfe(len(plan.rounds))  # with the restoration

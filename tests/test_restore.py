@@ -8,24 +8,24 @@ import pytest
 import torch
 
 import psc
-from psc import chart
-from psc.bitstream.container import Header
 from psc.bitstream.rangecoder import Writer
-from psc.images import to_tensor
-from psc.plan import Settings
+from psc.images import uncertainty
+from psc.images.pixels import to_tensor
+from psc.plan.plan import Settings
 from psc.prior import HaarGaussian
-from psc.restore import (
-    CARRIED_LOWEST,
+from psc.session.restore import (
     CARRIED_STEPS,
     FROM_NOISE,
     MAX_STEPS,
+    RESTORED_LOWEST,
     mean_and_deviation,
     restore,
     variations,
 )
-from psc.session import Session
-from psc.sides import open_session
+from psc.session.session import Session
+from psc.session.setup import open_session
 from tests.conftest import SMALL, SMALL_PAPER, texture
+from tests.headers import header_of
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 WAYS = ("preview", "mean", "ddrm", "pigdm", "sample")
@@ -35,7 +35,7 @@ DENSE = len(SMALL.rounds)
 
 def session(rounds: int = DENSE - 1, plan: psc.Plan = SMALL, channels: int = 3) -> Session:
     picture = to_tensor(texture(32, 48, channels))
-    header = Header(48, 32, channels == 1, plan, rounds, 100, 7, PRIOR.fingerprint[:4], True)
+    header = header_of(48, 32, channels == 1, plan, rounds, 100, 7, PRIOR.fingerprint[:4], True)
     opened = open_session(header, PRIOR, Writer(), lambda p: None, picture)
     opened.run(rounds)
     return opened
@@ -107,7 +107,7 @@ def test_the_deviation_is_that_of_the_samples() -> None:
     some = session()
     picture, deviation = mean_and_deviation(some)
     assert torch.equal(picture, restore(some, "mean"))
-    samples = some.sample(0, CARRIED_STEPS, lowest=CARRIED_LOWEST).double()
+    samples = some.sample(0, CARRIED_STEPS, lowest=RESTORED_LOWEST).double()
     grey = 127.5 * (samples + 1)
     want = grey.sub(grey.mean(0)).square().sum(0).div(len(samples) - 1).mean(0).sqrt()
     assert deviation.shape == (32, 48)
@@ -216,19 +216,23 @@ def test_pigdm_needs_a_derivative(data: bytes, monkeypatch: pytest.MonkeyPatch) 
 def test_the_map_shows_every_pixel_and_a_scale() -> None:
     deviation = np.zeros((50, 70), np.float32)
     deviation[:, 35:] = 10
-    image = chart.uncertainty_map(deviation)
+    image = uncertainty.uncertainty_map(deviation)
     assert image.mode == "RGB"
-    zoom = round(chart.LEAST_SIDE / 70)
-    left, right = (np.asarray(image)[chart.MARGIN + 20, chart.MARGIN + x] for x in (5, 60 * zoom))
+    zoom = round(uncertainty.LEAST_SIDE / 70)
+    left, right = (np.asarray(image)[uncertainty.MARGIN + 20, uncertainty.MARGIN + x] for x in (5, 60 * zoom))
     assert tuple(left) == (0, 0, 3)
     assert right.sum() > 600
-    bar = np.asarray(image)[:, chart.MARGIN + 70 * zoom + chart.GAP + chart.BAR // 2].astype(int).sum(1)
-    inside = bar[chart.MARGIN + 3 : -chart.MARGIN - 3]
+    bar = (
+        np.asarray(image)[:, uncertainty.MARGIN + 70 * zoom + uncertainty.GAP + uncertainty.BAR // 2]
+        .astype(int)
+        .sum(1)
+    )
+    inside = bar[uncertainty.MARGIN + 3 : -uncertainty.MARGIN - 3]
     assert inside[0] > 600 > 30 > inside[-1]
-    assert image.width > 70 * zoom + chart.BAR + 2 * chart.MARGIN
+    assert image.width > 70 * zoom + uncertainty.BAR + 2 * uncertainty.MARGIN
 
 
 def test_without_matplotlib_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(psc.PscError, match=r"pip install psc-codec\[plot\]"):
-        chart.uncertainty_map(np.ones((4, 4), np.float32))
+        uncertainty.uncertainty_map(np.ones((4, 4), np.float32))

@@ -17,11 +17,13 @@ import torch
 from PIL import Image
 
 import psc
-from psc import Journal, Settings, files, journal, meter
-from psc.posterior import threads
-from psc.presets import DEFAULT
+from psc import Journal, Settings, files
+from psc.cli import progress
+from psc.plan.presets import DEFAULT
+from psc.posterior import grouping
 from psc.prior import HaarGaussian, Prior
-from psc.session import Progress
+from psc.session import journal
+from psc.session.progress import Progress
 from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, interruptible, texture
 
 ARRAY = texture(20, 28)
@@ -39,8 +41,8 @@ Encode = Callable[..., bytes]
 def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Journals are written from the beginning; two particles go together at full size."""
     monkeypatch.setattr(journal, "PATIENCE", 0.0)
-    monkeypatch.setattr(threads, "LARGEST", 2 * 32 * 32)
-    monkeypatch.setattr(threads, "GROUP", 2 * 32 * 32)
+    monkeypatch.setattr(grouping, "LARGEST", 2 * 32 * 32)
+    monkeypatch.setattr(grouping, "GROUP", 2 * 32 * 32)
 
 
 @pytest.fixture
@@ -124,7 +126,7 @@ def test_an_interruption_anywhere_changes_nothing(
 def test_another_number_of_threads_takes_what_is_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         encode(Journal(path), Watch(sum(STEPS[:3]) + 3 + 2 * STEPS[3] + 1))
-    monkeypatch.setattr(threads, "LARGEST", 3 * 32 * 32)
+    monkeypatch.setattr(grouping, "LARGEST", 3 * 32 * 32)
     watch = Watch()
     assert encode(Journal(path), watch) == encode()
     assert watch.replayed == sum(NFE[:3]) + 4 * STEPS[3]
@@ -161,7 +163,7 @@ def test_a_finished_journal_draws_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("target", [{"target_size": 300}, {"target_psnr": 27.0}], ids=["size", "psnr"])
 def test_targets_in_pieces(target: dict[str, Any], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "LARGEST", 4 * 64 * 64)
+    monkeypatch.setattr(grouping, "LARGEST", 4 * 64 * 64)
 
     def run(kept: Journal | None, watch: Watch) -> bytes:
         return psc.encode(ARRAY, prior=PRIOR, progress=watch, journal=kept, **target)
@@ -363,10 +365,12 @@ def test_a_folder_that_is_not_there(path: Path) -> None:
 # The command
 
 CHILD = """
-from psc import cli, journal, prior
+from psc import prior
+from psc.cli import app
+from psc.session import journal
 journal.PATIENCE = 0.1
 prior.load_prior = lambda name, **how: prior.HaarGaussian(detail=(0.2, 0.5))
-cli.main()
+app.main()
 """
 
 
@@ -404,17 +408,18 @@ def size(path: Path) -> int:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsysbinary: Any, tmp_path: Path) -> Any:
     """psc encode, in this process and folder, with a prior that takes milliseconds: exit code and stderr."""
-    from psc import cli, prior
+    from psc import prior
+    from psc.cli import app
 
     Image.fromarray(ARRAY).save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(threads, "LARGEST", 2**17)
+    monkeypatch.setattr(grouping, "LARGEST", 2**17)
     monkeypatch.setattr(prior, "load_prior", lambda name, **how: PRIOR)
 
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["psc", "encode", "a.png", "--preset=paper", "-q20", *arguments])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            app.main()
         out, err = capsysbinary.readouterr()
         assert out == b""
         return end.value.code or 0, err.decode()
@@ -470,7 +475,7 @@ def test_the_whole_cost_is_known_from_the_beginning(path: Path) -> None:
 
 
 def test_the_cost_of_a_target_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "LARGEST", 2**17)
+    monkeypatch.setattr(grouping, "LARGEST", 2**17)
     reports: list[Progress] = []
     psc.encode(ARRAY, target_size=300, prior=PRIOR, progress=reports.append)
     assert all(now.nfe <= now.total for now in reports)
@@ -481,8 +486,8 @@ def test_the_cost_of_a_target_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> No
 def told(monkeypatch: pytest.MonkeyPatch, capsys: Any, *steps: tuple[float, bool]) -> list[str]:
     """Lines of a meter that hears of 10 NFE of a hundred after so many seconds, replayed or not."""
     now = 0.0
-    monkeypatch.setattr(meter.time, "perf_counter", lambda: now)
-    with meter.Meter("encode", quiet=False, verbose=True) as shown:
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
+    with progress.Meter("encode", quiet=False, verbose=True) as shown:
         for done, (seconds, replayed) in enumerate(steps, start=1):
             now += seconds
             shown(Progress(done, 10, 10.0 * done, 80, 100.0, replayed))

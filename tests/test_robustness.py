@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,9 +23,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 import psc
-from psc.bitstream.container import Header, crc16, info, seal, seal_cut, unpack
-from psc.presets import DEFAULT
+from psc.bitstream.container import info, seal, seal_cut
+from psc.bitstream.header import Condition, Header, crc16, unpack
+from psc.plan.presets import DEFAULT
 from psc.prior import HaarGaussian
+from tests.headers import header_of
 from tests.test_cli import Psc, assert_fails
 from tests.test_cli import _psc as psc_fixture
 
@@ -38,8 +41,8 @@ COUNTS: dict[str, int] = {}
 
 def small_files() -> list[bytes]:
     """One by a pyramid's plan, in colours; one by the paper's, grey, cut."""
-    from psc.codec import encode_with
-    from psc.plan import Settings
+    from psc.codec.encode import encode_with
+    from psc.plan.plan import Settings
 
     y, x = np.mgrid[:7, :10]
     grey = (128 + 90 * np.sin(x / 5 + y / 7)).astype(np.uint8)
@@ -144,13 +147,13 @@ def with_fields(**changes: Any) -> bytes:
         "width": 24, "height": 24, "grey": False, "plan": DEFAULT, "rounds": 5, "step_index": 96, "seed": 0,
         "fingerprint": PRIOR.fingerprint[:4], "exact": True, "body_length": 4, "body_crc": crc16(b"abcd"),
     } | changes  # fmt: skip
-    return Header(**fields).pack() + b"abcd"
+    return header_of(**fields).pack() + b"abcd"
 
 
 def test_a_picture_larger_than_memory_is_refused_before_it_is_allocated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("psc.sides.os.sysconf", lambda name: 2**29 if name == "SC_PHYS_PAGES" else 1)
+    monkeypatch.setattr("psc.session.setup.os.sysconf", lambda name: 2**29 if name == "SC_PHYS_PAGES" else 1)
     for side in (5000, 65535):
         data = with_fields(width=side, height=side)
         assert info(data)["width"] == side
@@ -178,7 +181,7 @@ def test_the_work_that_a_header_asks_for_is_told() -> None:
 def test_cutting_a_file_with_a_caption_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Found by fuzzing: the header, caption and all, was packed anew for each byte that it has."""
     header = unpack(with_fields())[0]
-    header = Header(**{**vars(header), "condition": "a red house " * 20, "latents": True})
+    header = replace(header, condition=Condition("a red house " * 20), latents=True)
     whole = seal(header, bytes(range(256)) * 8)
     packs = []
     pack = Header.pack
@@ -199,7 +202,7 @@ def test_cutting_a_file_with_a_caption_is_no_work(monkeypatch: pytest.MonkeyPatc
 )
 @hypothesis_settings(max_examples=150, deadline=None)
 def test_arrays_of_any_kind(array: np.ndarray) -> None:
-    from psc.images import to_tensor
+    from psc.images.pixels import to_tensor
 
     survived(lambda: to_tensor(array))
 
@@ -225,7 +228,7 @@ def pictures() -> Iterator[bytes]:
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's own, of what it could read all the same
 def test_pictures_damaged_anyhow(tmp_path: Path) -> None:
-    from psc.images import read_image
+    from psc.images.pixels import read_image
 
     rng = np.random.default_rng(3)
     for data in pictures():

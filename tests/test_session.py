@@ -9,18 +9,23 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import psc
-from psc.bitstream.container import Header, unpack
+from psc.bitstream.header import unpack
+from psc.bitstream.quantizer import LAMBDA
 from psc.bitstream.rangecoder import Reader, Writer
-from psc.bitstream.uniform import PRICE
-from psc.images import to_tensor
-from psc.plan import FULL_BASIS, Plan, Round, Settings
-from psc.posterior import threads
+from psc.images.picture import Picture
+from psc.images.pixels import to_tensor
+from psc.plan.plan import FULL_BASIS, Plan, Round, Settings
+from psc.posterior import grouping
 from psc.prior import HaarGaussian
-from psc.restore import restore
-from psc.session import Progress, Session
-from psc.sides import encoder, open_session, silent
+from psc.session.context import Context
+from psc.session.encoder import Encoder
+from psc.session.progress import Progress
+from psc.session.restore import restore
+from psc.session.session import Session
+from psc.session.setup import open_session
 from psc.transform import pyramid, sensing
 from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, texture
+from tests.headers import header_of
 
 REFINED = Plan(SMALL.levels, (*SMALL.rounds, *(Round(level, FULL_BASIS, 0) for level in (1, 0))))
 
@@ -37,7 +42,7 @@ def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
         assert session.step()
         assert session.particles is not None
         known = [t.clone() for w in session.pyramid.levels for t in (w.rows, w.values, *(w.full or ()))]
-        out.append([session.particles.clone(), *known])
+        out.append([session.particles.values.clone(), *known])
     return out
 
 
@@ -47,7 +52,7 @@ def test_both_sides_hold_the_same_state_after_every_round(
 ) -> None:
     picture = to_tensor(texture(32, 32))
     rounds = len(plan.rounds)
-    header = Header(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4], True)
+    header = header_of(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4], True)
     writer = Writer()
     ours = states(open_session(header, gaussian_prior, writer, lambda p: None, picture), rounds)
     reader = Reader(writer.finish())
@@ -105,7 +110,7 @@ def test_neither_threads_nor_groups_nor_bands_change_the_bytes(
     files = [psc.encode_with(picture, small, prior=gaussian_prior)]
     torch.set_num_threads(2)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
-    monkeypatch.setattr(threads, "LARGEST", 1)
+    monkeypatch.setattr(grouping, "LARGEST", 1)
     monkeypatch.setattr(pyramid, "BAND", 1)
     monkeypatch.setattr(sensing, "CHUNK", 3)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
@@ -134,7 +139,7 @@ def test_nfe_counts_full_resolution_equivalents(picture: Image.Image, gaussian_p
 def test_overhead_is_at_most_40_bytes() -> None:
     """Header and digests of the longest default file of a large picture."""
     chosen = psc.settings(100)
-    header = Header(
+    header = header_of(
         4000, 3000, False, chosen.plan, chosen.rounds, chosen.step_index, 0, b"1234", True, 2**21 - 1
     )
     assert len(header.pack()) + chosen.rounds * 4 / 8 <= 40
@@ -150,8 +155,8 @@ def test_a_restoration_needs_a_known_name(
 
 
 def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
-    header = Header(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4], True)
-    session = open_session(header, gaussian_prior, Reader(b"", cut=True), lambda p: None, None)
+    header = header_of(16, 16, False, SMALL, 1, 100, 0, gaussian_prior.fingerprint[:4], True)
+    session = open_session(header, Context(gaussian_prior), Reader(b"", cut=True))
     assert restore(session, "preview").shape == (3, 16, 16)
 
 
@@ -164,8 +169,8 @@ def test_a_round_is_chosen_again(plan: psc.Plan, gaussian_prior: HaarGaussian, l
     one at another."""
     chosen = Settings(plan, len(plan.rounds), 100, 7)
     files, digests = [], []
-    for prices in ([], [8 * PRICE], [8 * PRICE, PRICE]):
-        side = encoder(to_tensor(texture(32, 40)), chosen, gaussian_prior, silent)
+    for prices in ([], [8 * LAMBDA], [8 * LAMBDA, LAMBDA]):
+        side = Encoder(Picture(to_tensor(texture(32, 40))), chosen, Context(gaussian_prior))
         while side.missing > left:
             side.step()
         for price in prices:
@@ -187,7 +192,7 @@ def test_what_is_raised_on_one_thread_ends_all(
 ) -> None:
     """An interruption in the progress callback, or an error in the prior's second group."""
     torch.set_num_threads(2)
-    monkeypatch.setattr(threads, "LARGEST", 1)
+    monkeypatch.setattr(grouping, "LARGEST", 1)
     evaluations = 0
 
     class Faulty(HaarGaussian):

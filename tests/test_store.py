@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import psc
-from psc import cli
-from psc.prior import cards as cards_module
-from psc.prior import loading, store
-from psc.prior.cards import Card, File, Source, cards
+from psc.cli import app
+from psc.prior.pretrained import cards as cards_module
+from psc.prior.pretrained import download, loading
+from psc.prior.pretrained.cards import Card, File, Source, cards
 from tests import models
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -51,7 +51,7 @@ def know(one: Card, monkeypatch: pytest.MonkeyPatch) -> None:
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["psc", *arguments])
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        app.main()
     return int(end.value.code or 0)
 
 
@@ -85,46 +85,46 @@ def test_fetching_checks_and_notes(served: Path, cache: Path, monkeypatch: pytes
     know(one, monkeypatch)
     with pytest.raises(psc.PscError, match="psc priors fetch tiny"):
         psc.load_prior("tiny")
-    record = store.fetch(one)
+    record = download.fetch(one)
     assert record.sha256 == {"tiny.pt": one.files[0].sha256}
     assert psc.load_prior("tiny").name == "tiny"
     assert sorted(p.name for p in cache.rglob("*") if p.is_file()) == ["tiny.json", "tiny.pt"]
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert store.fetch(one) == record  # it is there: no need of a network
+    assert download.fetch(one) == record  # it is there: no need of a network
     record.path.unlink()
-    assert store.found(one) is None
+    assert download.found(one) is None
     with pytest.raises(psc.PscError, match="HF_HUB_OFFLINE is set"):
-        store.fetch(one)
+        download.fetch(one)
 
 
 def test_a_wrong_digest_leaves_nothing_behind(served: Path, cache: Path) -> None:
     with pytest.raises(psc.PscError, match=f"SHA-256 {sha256(served / 'tiny.pt')}, but its card says 0000"):
-        store.fetch(card(served, "0" * 64))
+        download.fetch(card(served, "0" * 64))
     assert [p for p in cache.rglob("*") if p.is_file()] == []
 
 
 def test_a_damaged_file_is_fetched_again(served: Path) -> None:
     one = card(served, sha256(served / "tiny.pt"))
-    path = store.fetch(one).path
+    path = download.fetch(one).path
     path.write_bytes(b"damaged")
-    assert sha256(store.fetch(one).path) == one.files[0].sha256
+    assert sha256(download.fetch(one).path) == one.files[0].sha256
 
 
 def test_what_no_card_pins_is_noted_and_compared_later(served: Path, cache: Path) -> None:
     one = card(served, "")
-    assert store.fetch(one).sha256 == {"tiny.pt": sha256(served / "tiny.pt")}
+    assert download.fetch(one).sha256 == {"tiny.pt": sha256(served / "tiny.pt")}
     (cache / "tiny" / "tiny.pt").write_bytes(b"another")
     with pytest.raises(psc.PscError, match="but an earlier fetch saw"):
-        store.fetch(one)
+        download.fetch(one)
 
 
 def test_mirrors_are_tried_in_turn(served: Path, tmp_path: Path) -> None:
     absent = Source(url=(tmp_path / "nowhere").as_uri())
-    record = store.fetch(card(served, sha256(served / "tiny.pt"), absent))
+    record = download.fetch(card(served, sha256(served / "tiny.pt"), absent))
     assert record.source == served.as_uri()
     record.path.unlink()
     with pytest.raises(psc.PscError, match=r"could not be fetched: .*nowhere.*; .*nowhere"):
-        store.fetch(card(tmp_path / "nowhere", "", absent))
+        download.fetch(card(tmp_path / "nowhere", "", absent))
 
 
 def test_a_model_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,19 +140,19 @@ def test_a_model_in_the_hubs_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     one = Card("tiny", "", "MIT", 16, "", (File(weights, ""),), (source,), ("*.json",))
     know(one, monkeypatch)
     with pytest.raises(psc.PscError, match=f"could not be fetched: me/tiny, revision {REVISION}"):
-        store.fetch(one)
+        download.fetch(one)
     for name in ("me/tiny", f"me/tiny@{REVISION}"):
         with pytest.raises(psc.PscError, match="`hf download me/tiny"):
             psc.load_prior(name)
     models.ddpm(snapshot)
     (tmp_path / "hub/models--me--tiny/refs").mkdir()
     (tmp_path / "hub/models--me--tiny/refs/main").write_text(REVISION)
-    assert store.fetch(one).path == snapshot
+    assert download.fetch(one).path == snapshot
     prints = {psc.load_prior(n).fingerprint for n in ("tiny", "me/tiny", f"me/tiny@{REVISION}")}
     assert prints == {psc.load_prior(str(snapshot)).fingerprint}
     (snapshot / weights).unlink()
     with pytest.raises(psc.PscError, match=f"{weights} is not among the files"):
-        store.fetch(one)
+        download.fetch(one)
 
 
 def test_without_the_extra_its_name_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_without_the_extra_its_name_is_given(monkeypatch: pytest.MonkeyPatch, tm
         with pytest.raises(psc.PscError, match=r"pip install 'psc-codec\[models\]'"):
             psc.load_prior(name)
     with pytest.raises(psc.PscError, match=r"pip install 'psc-codec\[models\]'"):
-        store.fetch(cards()["ddpm-celebahq-256"])
+        download.fetch(cards()["ddpm-celebahq-256"])
 
 
 def test_the_commands(
@@ -185,7 +185,7 @@ def test_the_commands(
 
 def test_nothing_to_fetch_inside_the_package() -> None:
     with pytest.raises(psc.PscError, match="ships inside the package"):
-        store.fetch(cards()["embedded"])
+        download.fetch(cards()["embedded"])
 
 
 def test_the_embedded_prior_has_no_half() -> None:

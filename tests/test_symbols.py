@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psc.bitstream.float8 import Float8Coding
+from psc.bitstream.models import FrequencyModel, geometric
+from psc.bitstream.quantizer import ESCAPE, MAX_MAGNITUDE, MODELS, NOT_MEASURED, UniformCoding, choose
 from psc.bitstream.rangecoder import TOTAL, Reader, Writer
-from psc.bitstream.tables import Table, geometric
-from psc.bitstream.uniform import ESCAPE, NOT_MEASURED, REACH, TABLES, UniformCoding, choose
-from psc.plan import step_size
+from psc.plan.plan import step_size
 from tests.reference import float8_values
 
 
@@ -19,7 +19,7 @@ def message(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     spread = 2.0 ** rng.uniform(-3, 9, count)
     q = np.rint(rng.laplace(size=count) * spread * rng.choice([1, 1, 1, 40], count)).astype(np.int64)
-    classes = UniformCoding(128).classify(torch.from_numpy(spread**2), 64)
+    classes = UniformCoding(128).context_of(torch.from_numpy(spread**2), 64)
     return np.where(classes == NOT_MEASURED, 0, q), classes
 
 
@@ -84,7 +84,7 @@ def test_steps_follow_powers_of_two() -> None:
 def test_uniform_quantiser_error_is_bounded(value: float) -> None:
     coding = UniformCoding(100)
     x = torch.tensor([value], dtype=torch.float64)
-    for k in (0, 8, TABLES - 1, TABLES + 6):
+    for k in (0, 8, MODELS - 1, MODELS + 6):
         error = coding.dequantise(coding.quantise(x, np.array([k]))) - x
         assert float(error.abs()) <= 1.7 * coding.step
 
@@ -92,14 +92,14 @@ def test_uniform_quantiser_error_is_bounded(value: float) -> None:
 def test_a_number_costs_what_it_saves() -> None:
     """Dearer symbols are chosen less often; without a price the nearest integer is."""
     v = np.linspace(-3, 3, 61)
-    price = np.where(np.arange(ESCAPE + 1) == REACH, 0.0, 6.0)
+    price = np.where(np.arange(ESCAPE + 1) == MAX_MAGNITUDE, 0.0, 6.0)
     assert np.array_equal(choose(v, np.zeros(ESCAPE + 1)), np.sign(v) * np.floor(np.abs(v) + 0.5))
     assert (choose(v, price) == 0)[np.abs(v) < 0.7].all()
     assert (choose(v, price) != 0)[np.abs(v) > 0.9].all()
 
 
 def test_costs_are_those_of_the_frequencies() -> None:
-    table = Table(geometric(700, 64, 2**20), 200)
+    table = FrequencyModel(geometric(700, 64, 2**20), 200)
     exact = np.log2(TOTAL / table.frequencies())
     assert (table.bits() - exact >= 0).all()
     assert (table.bits() - exact < 0.09).all()

@@ -5,67 +5,69 @@ import hashlib
 import importlib.resources
 
 import pytest
-from benchmarks.captions import bits, captions
+from benchmarks.captions import bits
+from benchmarks.captions import captions as corpus
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc.bitstream import text
-from psc.bitstream.container import Header, unpack
-from psc.presets import LATENT
+from psc.bitstream import captions
+from psc.bitstream.header import Header, unpack
+from psc.plan.presets import LATENT
 from tests import reference
+from tests.headers import header_of
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
 
 
 def header(**fields: object) -> Header:
-    return Header(512, 512, False, LATENT, 7, 128, 0, b"1234", False, latents=True, **fields)
+    return header_of(512, 512, False, LATENT, 7, 128, 0, b"1234", False, latents=True, **fields)
 
 
 @given(UNICODE)
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_any_text_survives_in_bounded_length(caption: str) -> None:
-    packed = text.pack(caption)
-    assert text.unpack(packed) == caption
+    packed = captions.pack(caption)
+    assert captions.unpack(packed) == caption
     assert len(packed) <= 2 * len(caption.encode()) + 4
-    assert len(packed) <= text.PACKED_LIMIT
+    assert len(packed) <= captions.PACKED_LIMIT
 
 
 @given(st.binary(max_size=40))
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_any_bytes_are_a_text_or_refused(data: bytes) -> None:
     with contextlib.suppress(psc.PscError):
-        found = text.unpack(data)
-        assert text.unpack(text.pack(found)) == found
+        found = captions.unpack(data)
+        assert captions.unpack(captions.pack(found)) == found
 
 
 @pytest.mark.parametrize("caption", ["a", "a red house", "Zürich, 3. Mai\n", "日本の写真", "🙂", "\0"])
 def test_a_decoder_written_from_the_specification_agrees(caption: str) -> None:
-    assert reference.caption(text.pack(caption)) == caption
+    assert reference.caption(captions.pack(caption)) == caption
 
 
 def test_the_longest_text() -> None:
     longest = "ab cd" * 200
-    assert text.unpack(text.pack(longest)) == longest
+    assert captions.unpack(captions.pack(longest)) == longest
     with pytest.raises(psc.PscError, match="1001 bytes came; expected at most 1000"):
-        text.pack(longest + "e")
+        captions.pack(longest + "e")
     with pytest.raises(psc.PscError, match="expected 1 to 1000 bytes"):
-        text.unpack(_endless())
+        captions.unpack(_endless())
     with pytest.raises(psc.PscError, match="expected 1 to 1000 bytes"):
-        text.unpack(_empty())
+        captions.unpack(_empty())
 
 
 def _endless() -> bytes:
     """1001 times "x", and no end."""
-    writer = text.Writer()
-    text._code(writer, b"x" * 1001)
+    writer = captions.Writer()
+    captions._code(writer, b"x" * 1001)
     return writer.finish()
 
 
 def _empty() -> bytes:
-    writer = text.Writer()
-    text._code(writer, b"")
+    writer = captions.Writer()
+    captions._code(writer, b"")
     return writer.finish()
 
 
@@ -75,13 +77,13 @@ def test_the_model_is_the_formats() -> None:
     digest = "0367f4f5d26592be5840f53b3a88aa90f9af09af207a2ae8ed1f267eefaa18ad"
     assert hashlib.sha256(data).hexdigest() == digest
     assert data.isascii()
-    assert text.pack("a red door in a brick wall").hex() == "9799125354"
+    assert captions.pack("a red door in a brick wall").hex() == "9799125354"
 
 
 def test_real_captions_take_at_most_60_percent_of_6_bits_per_character() -> None:
     """The whole field; and none of the captions is in the text that the model is made from."""
     known = importlib.resources.files("psc.bitstream").joinpath("captions.txt").read_text().splitlines()
-    groups = list(captions().values())
+    groups = list(corpus().values())
     assert [len(group) for group in groups] == [24, 20]
     for group in groups:
         assert not set(group) & set(known)
@@ -101,9 +103,9 @@ def test_the_header_carries_caption_and_guidance(guidance: float) -> None:
 def test_a_header_without_them_has_no_byte_for_them() -> None:
     bare = header().pack()
     assert bare[5] == 8
-    assert len(header(condition="a red house").pack()) - len(bare) == 1 + len(text.pack("a red house"))
+    assert len(header(condition="a red house").pack()) - len(bare) == 1 + len(captions.pack("a red house"))
     assert len(header(condition="a red house", guidance=2).pack()) - len(bare) == 2 + len(
-        text.pack("a red house")
+        captions.pack("a red house")
     )
 
 
@@ -126,7 +128,7 @@ def test_every_damaged_byte_of_the_header_is_noticed() -> None:
 
 def forged(flags: int, *fields: bytes) -> bytes:
     """A header with a right checksum: fields between the prior's and the body's."""
-    from psc.bitstream.container import crc16
+    from psc.bitstream.header import crc16
 
     data = bytearray(header().pack()[:-5])  # without length, body check, header check
     data[5] = flags
@@ -135,7 +137,7 @@ def forged(flags: int, *fields: bytes) -> bytes:
 
 
 def test_forged_conditions_are_refused() -> None:
-    packed = text.pack("a red house")
+    packed = captions.pack("a red house")
     good = bytes([len(packed)]) + packed
     assert unpack(forged(8 | 16, good))[0].condition == "a red house"
     assert unpack(forged(8 | 16 | 32, good, b"\x09"))[0].guidance == 1.125

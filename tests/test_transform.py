@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psc.exact import to_grid
-from psc.plan import FULL_BASIS, Level, Plan, Round
+from psc.plan.plan import FULL_BASIS, Level, Plan, Round
 from psc.posterior import projected
 from psc.transform import Pyramid, Windows, propose
 from psc.transform import pyramid as pyramid_module

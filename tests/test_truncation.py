@@ -7,8 +7,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import psc
-from psc.bitstream.container import unpack
-from psc.plan import Settings
+from psc.bitstream.header import unpack
+from psc.plan.plan import Settings
 from psc.prior import HaarGaussian
 from tests.conftest import SMALL, texture
 

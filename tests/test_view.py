@@ -20,7 +20,8 @@ import torch
 from PIL import Image
 
 import psc
-from psc import PscError, cli, prior
+from psc import PscError, prior
+from psc.cli import app
 from psc.prior import HaarGaussian
 from psc.view import tints
 from psc.view.comparison import Comparison
@@ -378,9 +379,10 @@ def test_a_defect_ends_the_thread_and_is_told(data: bytes, monkeypatch: pytest.M
 
 
 SCRIPT = """
-from psc import cli, prior
+from psc import prior
+from psc.cli import app
 prior.load_prior = lambda name, **how: prior.HaarGaussian(1.5, (0.1, 0.25, 0.5))
-cli.main()
+app.main()
 """
 
 
@@ -450,7 +452,7 @@ def test_what_is_wrong_is_one_line(
     original.crop((0, 0, 20, 20)).save("other.png")
     monkeypatch.setattr(sys, "argv", ["psc", "view", *arguments, "--no-browser"])
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        app.main()
     out, err = capsys.readouterr()
     assert (end.value.code, out, err.count("\n")) == (1, "", 1)
     assert words in err

@@ -43,11 +43,14 @@ SCALES = (
 """By what the default plan spends its bits and evaluations on; scales between levels keep a few per cent."""
 
 
+SUFFIXES = (".jpg", ".png", ".webp", ".avif")
+
+
 def files(folders: list[Path]) -> list[Path]:
     """The pictures in the folders, in the order of their names."""
-    found = sorted(f for folder in folders for f in folder.iterdir() if f.suffix in (".jpg", ".png"))
+    found = sorted(f for folder in folders for f in folder.iterdir() if f.suffix in SUFFIXES)
     if not found:
-        raise SystemExit(f"no .jpg or .png files in {', '.join(map(str, folders))}")
+        raise SystemExit(f"no {', '.join(SUFFIXES)} files in {', '.join(map(str, folders))}")
     return found
 
 
@@ -56,14 +59,19 @@ def read(file: Path) -> Photo:
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def block_means(photo: Photo, block: int) -> Photo:
-    """Means over all block x block squares that start at even rows and columns, rounded to 8 bits."""
+def block_means(photo: Photo, block: int, every: int = 2) -> Photo:
+    """Means over all block x block squares that start at every second row and column, rounded to 8 bits.
+
+    Nothing of a photograph that is smaller than a square.
+    """
     if block == 1:
         return photo
+    if min(photo.shape[:2]) < block:
+        return photo[:0, :0]
     total = np.zeros((photo.shape[0] + 1, photo.shape[1] + 1, 3), dtype=np.int32)
     total[1:, 1:] = photo.cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
     sums = total[block:, block:] - total[:-block, block:] - total[block:, :-block] + total[:-block, :-block]
-    return ((sums[::2, ::2] + block * block // 2) // (block * block)).astype(np.uint8)
+    return ((sums[::every, ::every] + block * block // 2) // (block * block)).astype(np.uint8)
 
 
 def mapped(folders: list[Path], cache: Path) -> dict[int, list[Photo]]:
@@ -78,7 +86,7 @@ def mapped(folders: list[Path], cache: Path) -> dict[int, list[Photo]]:
         streams = {block: (folder / f"{block}.u8").open("wb") for block in blocks}
         for photo in map(read, paths):
             for block, stream in streams.items():
-                means = block_means(photo, block) if min(photo.shape[:2]) >= block else photo[:0, :0]
+                means = block_means(photo, block)
                 shapes[block].append(means.shape)
                 stream.write(np.ascontiguousarray(means).data)
         for stream in streams.values():

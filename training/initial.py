@@ -1,4 +1,4 @@
-"""Starting from weights that are there already: a checkpoint's average, or a prior of integers.
+"""Starting from weights that are there already: a checkpoint's average, floats, or a prior of integers.
 
 A network may have more blocks than the weights: new ones add nothing at first (their last convolution is
 zero).
@@ -7,35 +7,51 @@ zero).
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
-from psc.prior.network import Shape
+from psc.prior.embedded.network import Shape
 from training.network import EMBEDDING, Net
+from training.weights import Weights, read, shape_of
 
 BALANCE = 4.0
 """A channel's scale is divided between a block's two convolutions to make them equally large, but moved by
 no more than this factor from the block's median: channels that are nearly dead would blow up."""
 
 
-def start_from(net: Net, file: Path) -> None:
-    """Copy what ``file`` has."""
-    if file.suffix == ".safetensors":
-        weights = floats(load_file(file), net.shape)
-    else:
-        weights = torch.load(file, weights_only=True, map_location="cpu")["average"]
+def start_from(net: Net, path: Path) -> None:
+    """Copy what ``path`` has; see load."""
+    weights = load(path)[1]
     missing, unexpected = net.load_state_dict(weights, strict=False)
     if unexpected:
-        raise SystemExit(f"{file} has {len(unexpected)} weights that the network lacks: {unexpected[:3]}")
-    print(f"{file}: {len(weights)} tensors taken, {len(missing)} new")
+        raise SystemExit(f"{path} has {len(unexpected)} weights that the network lacks: {unexpected[:3]}")
+    print(f"{path}: {len(weights)} tensors taken, {len(missing)} new")
 
 
-def floats(tensors: dict[str, torch.Tensor], shape: Shape) -> dict[str, torch.Tensor]:
-    """The float network of the integers (psc.prior.network), which computes the same but for the rounding.
+def load(path: Path) -> tuple[Shape, Weights]:
+    """A float network: of a checkpoint.pt its average; of a safetensors file its floats, or its integers'
+    equivalent; of a folder its parts (training.weights)."""
+    if path.suffix == ".pt":
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in state["shape"].items()}
+        return Shape(**fields), state["average"]
+    tensors = read(path)
+    shape = shape_of(tensors)
+    if are_integers(tensors):
+        return shape, floats(tensors, shape)
+    return shape, {name: value.float() for name, value in tensors.items() if not name.startswith("shape.")}
+
+
+def are_integers(tensors: Weights) -> bool:
+    """Whether they are a prior of psc.prior.embedded.network."""
+    return tensors["inp.weight"].dtype == torch.int8
+
+
+def floats(tensors: Weights, shape: Shape) -> Weights:
+    """The float network of psc.prior.embedded.network's integers: it computes the same but for the rounding.
 
     A convolution of integers W with inputs round(m h) and outputs times s is one of floats s W m. A block's
     factors and biases become a fixed base, to which the embedding, which starts at zero, adds.
     """
-    found: dict[str, torch.Tensor] = {}
+    found: Weights = {}
     for name in shape.names():
         weight, unit = tensors[f"{name}.weight"].float(), tensors.get(f"{name}.unit")
         if name.endswith((".c1", ".c2")):
@@ -49,7 +65,7 @@ def floats(tensors: dict[str, torch.Tensor], shape: Shape) -> dict[str, torch.Te
     return found
 
 
-def _block(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _block(name: str, tensors: Weights) -> Weights:
     a, b = tensors[f"{name}.c1.a"], tensors[f"{name}.c1.b"]
     first = tensors[f"{name}.c1.weight"].float() * tensors[f"{name}.c1.unit"][:, None, None]
     second = tensors[f"{name}.c2.weight"].float() * tensors[f"{name}.c2.scale"][:, None, None, None]

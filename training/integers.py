@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from psc.levels import HIGHEST, LOWEST
-from psc.prior.network import INPUT_LIMIT, SCALES, scale_above
+from psc.plan.noise_levels import HIGHEST, LOWEST
+from psc.prior.embedded.network import INPUT_LIMIT, SCALES, scale_above
 from training.data import Patches
 from training.network import Block, Convolution, Net, sigmas
+from training.weights import Weights, shape_tensors
 
 WEIGHT_LIMIT = 127
 FIRST_BATCH = 10**6
@@ -125,12 +126,9 @@ def _replace(net: Net, new: Callable[[nn.Module, nn.Module | None], nn.Module]) 
 
 
 @torch.no_grad()
-def exported(net: Net) -> dict[str, torch.Tensor]:
-    """The tensors of psc.prior.network."""
-    tensors = {
-        f"shape.{name}": torch.tensor(getattr(net.shape, name), dtype=torch.int32)
-        for name in ("unshuffle", "widths", "encoder", "decoder")
-    }
+def exported(net: Net) -> Weights:
+    """The tensors of psc.prior.embedded.network."""
+    tensors = shape_tensors(net.shape)
     for name, module in net.named_modules():
         if isinstance(module, Quantised):
             tensors[f"{name}.weight"] = module.integers().to(torch.int8)

@@ -7,7 +7,7 @@ from there, the rest from all levels, so that whatever else asks for them finds 
 
 import torch
 
-from psc.levels import HIGHEST, LOWEST
+from psc.plan.noise_levels import HIGHEST, LOWEST
 
 RANGES = {1: (32, 66), 2: (32, 72), 4: (35, 77), 8: (35, 96), 12: (32, 117), 16: (32, 117)}
 """By block: the lowest and the highest level of most draws."""

@@ -1,4 +1,4 @@
-"""The denoiser in floating point, as it is trained; psc.prior.network evaluates it in integers.
+"""The denoiser in floating point, as it is trained; psc.prior.embedded.network evaluates it in integers.
 
     D(x; sigma) = c_skip x + c_out F(c_in x; sigma, scale)        (Karras et al., 2022, equation 7)
 
@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from psc.levels import HIGHEST, LOWEST, sigma
-from psc.prior.network import SCALES, SIGMA_DATA, Shape
+from psc.plan.noise_levels import HIGHEST, LOWEST, sigma
+from psc.prior.embedded.network import SCALES, SIGMA_DATA, Shape
 
 EMBEDDING = 128
 
@@ -124,9 +124,9 @@ class Net(nn.Module):
 
 
 def sigmas(level: torch.Tensor) -> torch.Tensor:
-    """(B, 1, 1, 1) noise standard deviations of level indices (B,)."""
-    table = torch.tensor([sigma(j) for j in range(LOWEST, HIGHEST + 1)], device=level.device)
-    return table[level - LOWEST][:, None, None, None]
+    """(B, 1, 1, 1) noise standard deviations of level indices (B,), integers."""
+    found: torch.Tensor = sigma(level)  # type: ignore[arg-type, assignment]  # integers, then one division
+    return found[:, None, None, None]
 
 
 def loss(

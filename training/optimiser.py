@@ -4,6 +4,7 @@ Muon (Jordan et al., 2024) replaces a matrix's averaged gradient by the nearest 
 by Liu et al. (2025, arXiv 2502.16982, equation 4), so that learning rates of AdamW carry over.
 """
 
+import torch
 from torch import nn, optim
 
 MUON_DECAY, ADAM_DECAY = 0.01, 0.01
@@ -11,7 +12,13 @@ BETAS = (0.9, 0.99)
 
 
 def optimisers(net: nn.Module, rate: float, parts: int) -> list[optim.Optimizer]:
-    """Muon for all convolutions but the first and the last, in so many parts of equal work; AdamW."""
+    """Muon for all convolutions but the first and the last, in so many parts of equal work; AdamW.
+
+    A PyTorch before 2.9 has no Muon: AdamW takes everything there, and says so.
+    """
+    if not hasattr(optim, "Muon"):
+        print(f"PyTorch {torch.__version__} has no Muon: AdamW for all weights")
+        return [optim.AdamW(net.parameters(), lr=rate, betas=BETAS, weight_decay=ADAM_DECAY)]
     inner = {n: p for n, p in net.named_parameters() if p.ndim == 2 and _is_inner(n)}
     outer = [p for n, p in net.named_parameters() if n not in inner]
     heaps: list[list[nn.Parameter]] = [[] for _ in range(parts)]

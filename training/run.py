@@ -19,7 +19,7 @@ from functools import partial
 
 import torch
 
-from psc.prior.network import SCALES, scale_above
+from psc.prior.embedded.network import SCALES, scale_above
 from training import levels
 from training.data import Patches
 from training.network import Net, loss

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from psc.prior.network import Shape
+from psc.prior.embedded.network import Shape
 from training.data import Patches, mapped
 from training.initial import start_from
 from training.integers import calibrate, exported

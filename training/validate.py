@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from psc.levels import sigma
-from psc.prior.network import SCALES as ALL_SCALES
+from psc.plan.noise_levels import sigma
+from psc.prior.embedded.network import SCALES as ALL_SCALES
 from training.data import files, read
 from training.network import Net
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from psc.bitstream import extras
-from psc.bitstream.container import MAGIC, read_header
+from psc.bitstream.header import MAGIC, read_header
 from psc.errors import PscError
 
 FORMAT = "PSC"
@@ -57,7 +57,7 @@ class PscImageFile(ImageFile.ImageFile):
             self.info.update((n, part) for n, part in extras.unpack(header.extras).items() if n != "alpha")
         except PscError as error:
             raise UnidentifiedImageError(str(error)) from error
-        self._length = file.tell() - self._start + min(header.body_length, BODY_LIMIT)
+        self._length = file.tell() - self._start + min(header.body.length, BODY_LIMIT)
         self._size, self._mode = (header.width, header.height), header.mode
         self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
@@ -68,7 +68,7 @@ class PscImageFile(ImageFile.ImageFile):
         ImageFile.LOAD_TRUNCATED_IMAGES says whether a cut file is an OSError.
         """
         if self.tile and self.fp:
-            from psc.codec import decode
+            from psc.codec.decode import decode
 
             options = {"allow_partial": ImageFile.LOAD_TRUNCATED_IMAGES} | options
             self.fp.seek(self._start)
@@ -90,7 +90,7 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:  # noqa: ARG001
-    from psc.codec import encode
+    from psc.codec.encode import encode
 
     given = image.encoderinfo
     if metadata := {name: given[name] for name in METADATA if name in given}:

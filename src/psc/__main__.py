@@ -1,5 +1,5 @@
 """``python -m psc`` is the command ``psc``."""
 
-from psc.cli import main
+from psc.cli.app import main
 
 main()

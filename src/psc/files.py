@@ -140,7 +140,7 @@ def _too_large(name: str) -> PscError:
 
 def read_picture(source: str) -> Image.Image:
     """The picture in a file or in standard input."""
-    from psc.images import open_image
+    from psc.images.pixels import open_image
 
     try:
         return open_image(_Stdin(sys.stdin.buffer.read()) if source == STDIO else source)
@@ -170,7 +170,7 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
 
 def encode_picture(image: Image.Image, name: str) -> bytes:
     """The bytes of a picture file in Pillow's format ``name``, with what the picture carries."""
-    from psc.carried import save_options
+    from psc.images.metadata import save_options
 
     buffer = io.BytesIO()
     image.save(buffer, name, **SAVE_OPTIONS.get(name, {}), **save_options(image, name))

@@ -9,30 +9,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from psc.bitstream.models import UNIT, FrequencyModel, to_symbols
 from psc.bitstream.rangecoder import Channel, uniform
-from psc.bitstream.tables import UNIT, Table, to_symbols
 
 LARGEST = 126
 STEPS_PER_OCTAVE = 8
 
 
 class Float8Coding:
-    """The ``paper`` preset's coding; the same face as :class:`psc.bitstream.uniform.UniformCoding`."""
+    """The ``paper`` preset's coding; the same face as :class:`psc.bitstream.quantizer.UniformCoding`."""
 
     step = 0.0
 
     def __init__(self) -> None:
         size = LARGEST + 1
-        self._table = Table([UNIT // size] * size, confidence=8)
+        self._model = FrequencyModel([UNIT // size] * size, confidence=8)
 
-    def classify(self, variance: torch.Tensor, gain: int, least: int = 0) -> NDArray[np.int8]:
-        """All numbers are of one class: everything proposed is measured."""
+    def context_of(self, variance: torch.Tensor, gain: int, least: int = 0) -> NDArray[np.int8]:
+        """All numbers are of one context: everything proposed is measured."""
         del gain, least  # nothing is predicted
         return np.zeros(tuple(variance.shape), dtype=np.int8)
 
-    def quantise(self, value: torch.Tensor, classes: NDArray[np.int8]) -> NDArray[np.int32]:
+    def quantise(self, value: torch.Tensor, contexts: NDArray[np.int8]) -> NDArray[np.int32]:
         """The nearest codes, with the value's sign."""
-        del classes  # there is only one
+        del contexts  # there is only one
         units = (value.abs() * 512).clamp(max=448 * 512)
         share, exponent = torch.frexp(units)  # units = share * 2^exponent with 1/2 <= share < 1
         mantissa = torch.round(torch.where(exponent > 4, 16 * share, units)).long()
@@ -48,16 +48,16 @@ class Float8Coding:
         return torch.from_numpy(np.sign(q) * units).double() / 512
 
     def code(
-        self, channel: Channel, q: NDArray[np.int32], classes: NDArray[np.int8]
+        self, channel: Channel, q: NDArray[np.int32], contexts: NDArray[np.int8]
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Code a round's numbers in order: all magnitudes, then the signs of those that have one."""
-        del classes  # there is only one
-        magnitude = channel.code(to_symbols(np.abs(q)), self._table.frequencies())
+        del contexts  # there is only one
+        magnitude = channel.code(to_symbols(np.abs(q)), self._model.frequencies())
         signed = np.flatnonzero(magnitude)
         sign = channel.code(to_symbols((q[signed] < 0).astype(np.int64)), uniform(2))
         whole = len(magnitude) if len(sign) == len(signed) else int(signed[len(sign)])
         out = np.zeros_like(q)
         out[: len(magnitude)] = magnitude
         out[signed[: len(sign)]] *= 1 - 2 * sign.astype(np.int64)
-        self._table.learn(magnitude)
+        self._model.learn(magnitude)
         return out, np.arange(len(q)) < whole

@@ -12,30 +12,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from psc.bitstream.models import UNIT, FrequencyModel, to_symbols
+from psc.bitstream.quantizer import MAX_CONTEXT, NOT_MEASURED, UniformCoding
 from psc.bitstream.rangecoder import Channel
-from psc.bitstream.tables import UNIT, Table, to_symbols
-from psc.bitstream.uniform import MAX_CLASS, NOT_MEASURED, UniformCoding
 
 SIGNIFICANT, INSIGNIFICANT = (-0.25, 0.25), (-0.375, 0.0, 0.375)
 """Moves in units of the cell: to the middle of a half; to the middle of what lies outside the inner half."""
 CONFIDENCE = 200
-CLASSES = 24
-"""Insignificant numbers have a table for each class; wider predicted spreads share the last."""
-LEAST_CLASS = -64
-"""Classes need not be told apart below: no plan refines so often."""
+CONTEXTS = 24
+"""Insignificant numbers have a model for each context; wider predicted spreads share the last."""
+LEAST_CONTEXT = -64
+"""Contexts need not be told apart below: no plan refines so often."""
 OCTAVE = 4
-"""Classes by which half a cell is narrower."""
+"""Contexts by which half a cell is narrower."""
 
 
 @dataclass(frozen=True)
 class Cells:
     """What is known of the numbers of a full basis, (n, d) each, beside their values.
 
-    classes: of their predicted spread in units of the cells, below 0 for those that were too sure to be
+    contexts: of their predicted spread in units of the cells, below 0 for those that were too sure to be
     measured. zero: whether the value is the prediction itself. width: of the cells, in the values' units.
     """
 
-    classes: NDArray[np.int64]
+    contexts: NDArray[np.int64]
     zero: NDArray[np.bool_]
     width: float
 
@@ -45,39 +45,39 @@ class Refinement:
 
     def __init__(self) -> None:
         third = UNIT // 3
-        self._sign = Table([UNIT // 2, UNIT // 2], CONFIDENCE)
+        self._sign = FrequencyModel([UNIT // 2, UNIT // 2], CONFIDENCE)
         self._zeros = [
-            Table([third // 2, 2 * third, third // 2], CONFIDENCE) for _ in range(CLASSES - OCTAVE)
+            FrequencyModel([third // 2, 2 * third, third // 2], CONFIDENCE) for _ in range(CONTEXTS - OCTAVE)
         ]
 
     def code(
         self, channel: Channel, coding: UniformCoding, cells: Cells, residual: NDArray[np.float64] | None
     ) -> tuple[NDArray[np.float64], Cells | None]:
-        """Code the moves of all cells: significant ones, the others by class, then what is measured at last.
+        """Code the moves of all cells: significant ones, others by context, then what is measured at last.
 
         coding: of the numbers that half the step brings above the least predicted spread. residual: (n, d),
         what the values miss, for an encoder. Returns moves (n, d) in the values' units, and the new cells;
         None where a reader's file ends.
         """
-        moves, classes = np.zeros(cells.classes.shape), cells.classes + OCTAVE
-        level, old = np.minimum(classes, CLASSES - 1), cells.classes >= 0
+        moves, contexts = np.zeros(cells.contexts.shape), cells.contexts + OCTAVE
+        context, old = np.minimum(contexts, CONTEXTS - 1), cells.contexts >= 0
         groups = [(~cells.zero, self._sign, np.array(SIGNIFICANT))]
         groups += [
-            (old & cells.zero & (level == k), self._zeros[k - OCTAVE], np.array(INSIGNIFICANT))
-            for k in range(CLASSES - 1, OCTAVE - 1, -1)
+            (old & cells.zero & (context == k), self._zeros[k - OCTAVE], np.array(INSIGNIFICANT))
+            for k in range(CONTEXTS - 1, OCTAVE - 1, -1)
         ]
-        for group, table, points in groups:
+        for group, model, points in groups:
             where = np.flatnonzero(group)
             symbols = np.zeros(len(where), dtype=np.int64)
             if residual is not None:
                 v = residual.ravel()[where, None] / cells.width
-                symbols = ((v - points) ** 2 + coding.price / 4 * table.bits()).argmin(1)
-            found = channel.code(to_symbols(symbols), table.frequencies())
+                symbols = ((v - points) ** 2 + coding.lambda_ / 4 * model.bits()).argmin(1)
+            found = channel.code(to_symbols(symbols), model.frequencies())
             moves.ravel()[where[: len(found)]] = points[found] * cells.width
             if len(found) < len(where):
                 return moves, None
-            table.learn(found)
-        finer = Cells(classes, cells.zero, cells.width / 2)
+            model.learn(found)
+        finer = Cells(contexts, cells.zero, cells.width / 2)
         q, whole = _measured(channel, coding, finer, old, residual)
         moves += q * finer.width
         return moves, replace(finer, zero=cells.zero & (moves == 0)) if whole else None
@@ -91,9 +91,9 @@ def _measured(
     residual: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.int32], bool]:
     """Numbers of cells that had not been measured and now are; False where a reader's file ends."""
-    classes = np.where(old, NOT_MEASURED, np.clip(cells.classes, NOT_MEASURED, MAX_CLASS)).astype(np.int8)
-    q = np.zeros(classes.shape, dtype=np.int32)
+    contexts = np.where(old, NOT_MEASURED, np.clip(cells.contexts, NOT_MEASURED, MAX_CONTEXT)).astype(np.int8)
+    q = np.zeros(contexts.shape, dtype=np.int32)
     if residual is not None:
-        q = coding.quantise(torch.from_numpy(residual * (coding.step / cells.width)), classes)
-    found, known = coding.code(channel, q.ravel(), classes.ravel())
-    return found.reshape(q.shape), bool(known.sum() == (classes != NOT_MEASURED).sum())
+        q = coding.quantise(torch.from_numpy(residual * (coding.step / cells.width)), contexts)
+    found, known = coding.code(channel, q.ravel(), contexts.ravel())
+    return found.reshape(q.shape), bool(known.sum() == (contexts != NOT_MEASURED).sum())

@@ -15,8 +15,8 @@ from PIL import Image
 
 from psc.errors import PscError
 from psc.evaluate.codecs import codecs
-from psc.evaluate.crowds import Crowd, Features, frechet
-from psc.evaluate.ours import ABOUT
+from psc.evaluate.frechet import Crowd, Features, frechet
+from psc.evaluate.psc_codec import ABOUT
 from psc.evaluate.results import Results, Row
 
 COSTS = (

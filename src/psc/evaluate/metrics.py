@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from psc.images import psnr
+from psc.images.pixels import psnr
 
 LEAST_MS_SSIM = 161
 """Pixels of the shorter side: five scales with windows of 11 pixels."""

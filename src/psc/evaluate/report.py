@@ -19,7 +19,6 @@ from psc import files
 from psc.errors import PscError
 from psc.evaluate import figures
 from psc.evaluate.bd import Method, bd_rate
-from psc.evaluate.crowds import crowds
 from psc.evaluate.curves import (
     COSTS,
     Curve,
@@ -29,6 +28,7 @@ from psc.evaluate.curves import (
     published,
     summary,
 )
+from psc.evaluate.frechet import crowds
 from psc.evaluate.metrics import metrics
 from psc.evaluate.results import Results, Row
 

@@ -20,13 +20,13 @@ from PIL import Image
 
 from psc import files
 from psc.errors import PscError
-from psc.evaluate import memory, metrics, ours
+from psc.evaluate import memory, metrics, psc_codec
 from psc.evaluate.codecs import Codec, codecs, nearest_below
 from psc.evaluate.results import Key, Results, Row
-from psc.images import read_image
+from psc.images.pixels import read_image
 from psc.prior import Prior, load_prior
-from psc.restore import Restoration
-from psc.session import Session
+from psc.session.restore import Restoration
+from psc.session.session import Session
 
 OURS = "psc"
 
@@ -203,12 +203,12 @@ def _ours(
     encoding["decoded"] = session is None
     if session is None:
         with _timed("decode", rounds):
-            session = ours.decode(file, prior)
+            session = psc_codec.decode(file, prior)
         rounds["nfe"] = session.nfe
     for how in cast(tuple[Restoration, ...], task.restorations):
         costs = dict(encoding)
         with _timed("decode", costs):
-            decoded, nfe = ours.restored(session, image.size, how)
+            decoded, nfe = psc_codec.restored(session, image.size, how)
         costs["decode_nfe"] = rounds["nfe"] + nfe
         costs["decode_seconds"] += rounds["decode_seconds"]
         costs["decode_peak_mb"] = max(costs["decode_peak_mb"], rounds["decode_peak_mb"])
@@ -225,9 +225,9 @@ def _encoded(
     record = file.with_name(file.name + ".json")
     if record.exists() and file.exists() and not simulate:
         return dict(json.loads(record.read_text())), None
-    counter, costs = ours.Counter(), cast(Row, {})
+    counter, costs = psc_codec.Counter(), cast(Row, {})
     with _timed("encode", costs):
-        data, session = ours.encode(image, task.preset, size, prior, counter)
+        data, session = psc_codec.encode(image, task.preset, size, prior, counter)
         files.write(str(file), data)
     costs |= {"bytes": len(data), "encode_nfe": counter.nfe}
     files.write(str(record), json.dumps(costs).encode())

@@ -1,9 +1,9 @@
 """Drawing images that agree with the measurements."""
 
-from psc.levels import HIGHEST, level_above, schedule, sigma
+from psc.plan.noise_levels import HIGHEST, level_above, schedule, sigma
 from psc.posterior import ddrm, pigdm
-from psc.posterior.particles import Draw, Sampler, projected
-from psc.posterior.threads import side_by_side
+from psc.posterior.grouping import side_by_side
+from psc.posterior.sampler import Draw, Sampler, projected
 
 __all__ = [
     "HIGHEST",

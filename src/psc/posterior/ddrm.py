@@ -20,17 +20,17 @@ import torch
 
 from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
-from psc.levels import schedule, sigma
-from psc.posterior.particles import Agree, Count, Draw, evaluate
-from psc.posterior.threads import each_group
+from psc.plan.noise_levels import schedule, sigma
+from psc.posterior.grouping import each_group
+from psc.posterior.sampler import Count, Draw, Projector, evaluate
 from psc.prior.protocol import Prior
 
 
-def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progress: Count) -> None:
+def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw, progress: Count) -> None:
     """Anneal every particle to a posterior sample, in place; float32 multiples of 2^-16.
 
     particles: (s, how.estimates x C, h, w); the last C channels are where each starts. It leaves its last
-    estimates there, the sample being the last one. agree is P. C is the prior's number of channels, or 1
+    estimates there, the sample being the last one. projector is P. C is the prior's number of channels, or 1
     for a grey picture under a colour prior. ``progress`` is called with the number of network evaluations
     just done. The particles are independent, each with a noise stream of its own: grouping them does not
     change them.
@@ -40,12 +40,12 @@ def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progres
     def anneal(some: range, count: Count) -> None:
         own = particles[some.start : some.stop]
         x0 = own[:, -channels:]
-        for step, level in enumerate(schedule(how.level, how.steps, how.end)):
-            x = _noised(prior, agree, x0, step, some, how, sigma(level))
-            estimate = evaluate(prior, x, sigma(level), how.scale)
+        for step, j in enumerate(schedule(how.start, how.steps, how.end)):
+            x = _noised(prior, projector, x0, step, some, how, sigma(j))
+            estimate = evaluate(prior, x, sigma(j), how.scale)
             kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
             x0 = own[:, kept : kept + channels]
-            for rows, project in agree(len(x)):
+            for rows, project in projector(len(x)):
                 x0[:, :, rows] = project(_bounded(prior, estimate[:, :, rows], channels))
             count(len(x))
 
@@ -53,21 +53,21 @@ def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progres
 
 
 def _noised(
-    prior: Prior, agree: Agree, x0: torch.Tensor, step: int, some: range, how: Draw, level: float
+    prior: Prior, projector: Projector, x0: torch.Tensor, step: int, some: range, how: Draw, sigma_j: float
 ) -> torch.Tensor:
-    """x at noise ``level`` as above, with the prior's channels: (B, C, h, w).
+    """x at noise level sigma_j as above, with the prior's channels: (B, C, h, w).
 
     A grey picture (one channel) is a colour picture whose channels are known to be equal: their common
     noise is the mean of the prior's channels.
     """
     ratio = prior.channels // x0.shape[1]
-    tau = math.sqrt(max(level * level - ratio * (how.sigma_y * how.sigma_y), 0.0))
+    tau = math.sqrt(max(sigma_j * sigma_j - ratio * (how.sigma_y * how.sigma_y), 0.0))
     x = x0.new_empty(len(x0), prior.channels, *x0.shape[2:])
-    for rows, project in agree(len(x0)):
+    for rows, project in projector(len(x0)):
         noise = how.noise(step, some, x.shape, rows)
         common = noise.sum(1, keepdim=True) / ratio if ratio > 1 else noise
-        shift = to_grid((level - tau) * common)
-        x[:, :, rows] = project((x0[:, :, rows] + shift).float()) - shift + to_grid(level * noise)
+        shift = to_grid((sigma_j - tau) * common)
+        x[:, :, rows] = project((x0[:, :, rows] + shift).float()) - shift + to_grid(sigma_j * noise)
     return x
 
 

@@ -41,16 +41,16 @@ import torch
 from torch.nn import functional
 
 from psc.errors import PscError
-from psc.levels import schedule, sigma
-from psc.posterior.particles import Agree, Count, Draw, enlarge, evaluate, projected
-from psc.posterior.threads import each_group
+from psc.plan.noise_levels import schedule, sigma
+from psc.posterior.grouping import each_group
+from psc.posterior.sampler import Count, Draw, Projector, enlarge, evaluate, projected
 from psc.prior.protocol import Differentiable, Prior
 
 LEAST = 1e-4
 """r^2 is at least so many sigma^2: a network's J need not be positive along v, as a covariance is."""
 
 
-def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progress: Count) -> None:
+def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw, progress: Count) -> None:
     """Anneal every particle (s, C, h, w) to a posterior sample, in place; float32, not exact.
 
     The arguments are those of :func:`psc.posterior.ddrm.draw`, with one estimate. PscError if the prior has
@@ -58,7 +58,7 @@ def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progres
     """
     if not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
-    guide = Guide(prior, agree, how, particles.shape[1])
+    guide = Guide(prior, projector, how, particles.shape[1])
 
     def anneal(some: range, count: Count) -> None:
         where = slice(some.start, some.stop)
@@ -69,19 +69,19 @@ def draw(prior: Prior, agree: Agree, particles: torch.Tensor, how: Draw, progres
 
 def _anneal(guide: "Guide", x0: torch.Tensor, how: Draw, particles: range, progress: Count) -> torch.Tensor:
     shape = (len(x0), guide.prior.channels, *x0.shape[2:])
-    levels = [sigma(j) for j in schedule(how.level, how.steps)]
+    sigmas = [sigma(j) for j in schedule(how.start, how.steps)]
     noise = how.noise(0, particles, shape).float()
-    x = x0 + levels[0] * guide.own(noise)
-    estimate = last = guide(x, noise, levels[0])
+    x = x0 + sigmas[0] * guide.own(noise)
+    estimate = last = guide(x, noise, sigmas[0])
     progress(len(x))
     last_h = 1.0
-    for step, (level, lower) in enumerate(pairwise(levels), start=1):
-        h, q = math.log(level / lower), lower / level
+    for step, (sigma_t, sigma_next) in enumerate(pairwise(sigmas), start=1):
+        h, q = math.log(sigma_t / sigma_next), sigma_next / sigma_t
         ahead = estimate + (estimate - last) * (h / (2 * last_h))
         noise = how.noise(step, particles, shape).float()
-        x = ahead + q * q * (x - ahead) + lower * math.sqrt(1 - q * q) * guide.own(noise)
+        x = ahead + q * q * (x - ahead) + sigma_next * math.sqrt(1 - q * q) * guide.own(noise)
         last, last_h = estimate, h
-        estimate = guide(x, noise, lower)
+        estimate = guide(x, noise, sigma_next)
         progress(len(x))
     return estimate
 
@@ -94,17 +94,17 @@ class Guide:
     be drawn anew at every step, and the mean of the prior's estimates is a denoiser of grey pictures.
     """
 
-    def __init__(self, prior: Differentiable, agree: Agree, how: Draw, channels: int) -> None:
-        self.prior, self._agree, self._how = prior, agree, how
+    def __init__(self, prior: Differentiable, projector: Projector, how: Draw, channels: int) -> None:
+        self.prior, self._agree, self._how = prior, projector, how
         self._ratio = prior.channels // channels
 
-    def __call__(self, x: torch.Tensor, noise: torch.Tensor, level: float) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, noise: torch.Tensor, sigma_t: float) -> torch.Tensor:
         """D_y of x (B, C, h, w) at noise level sigma; noise (B, prior.channels, h, w): for grey's colours."""
-        colours = x + level * (noise - self.own(noise)) if self._ratio > 1 else x
-        estimate = self.own(evaluate(self.prior, colours, level, self._how.scale))
-        power = level * level / self._ratio
+        colours = x + sigma_t * (noise - self.own(noise)) if self._ratio > 1 else x
+        estimate = self.own(evaluate(self.prior, colours, sigma_t, self._how.scale))
+        power = sigma_t * sigma_t / self._ratio
         v = projected(self._agree, estimate) - estimate
-        pulled = self._pulled_back(colours, v, level)
+        pulled = self._pulled_back(colours, v, sigma_t)
         share = _dot(v, pulled) / _dot(v, v).clamp_min(torch.finfo(v.dtype).tiny)
         variance = power * share.clamp_min(LEAST)
         return estimate + power / (variance + self._how.sigma_y**2) * pulled
@@ -113,13 +113,13 @@ class Guide:
         """The picture's channels of the prior's: their mean if it is grey."""
         return x.mean(1, keepdim=True) if self._ratio > 1 else x
 
-    def _pulled_back(self, colours: torch.Tensor, v: torch.Tensor, level: float) -> torch.Tensor:
+    def _pulled_back(self, colours: torch.Tensor, v: torch.Tensor, sigma_t: float) -> torch.Tensor:
         """J^T v for any height and width, J the derivative of the own channels' estimate."""
         prior, (height, width) = self.prior, v.shape[2:]
         large, collect = torch.func.vjp(lambda x: enlarge(x, prior.multiple), colours)[:2]
         v = (v / self._ratio).expand_as(colours)
         v = functional.pad(v, (0, large.shape[3] - width, 0, large.shape[2] - height))
-        gradient = prior.pullback(large.to(prior.device), v.to(prior.device), level, self._how.scale)
+        gradient = prior.pullback(large.to(prior.device), v.to(prior.device), sigma_t, self._how.scale)
         out: torch.Tensor = collect(gradient.cpu())[0]
         return out.sum(1, keepdim=True) if self._ratio > 1 else out
 

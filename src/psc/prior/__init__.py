@@ -1,6 +1,6 @@
 """Pre-trained diffusion models behind one small interface."""
 
-from psc.prior.embedded import load_embedded
+from psc.prior.embedded.prior import load_embedded
 from psc.prior.gaussian import HaarGaussian
 from psc.prior.protocol import Differentiable, Prior
 
@@ -16,7 +16,7 @@ def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fals
     Raises PscError for a model that is not there, with the command that fetches it.
     """
     from psc.errors import PscError
-    from psc.prior.loading import load_diffusion
+    from psc.prior.pretrained.loading import load_diffusion
 
     if name != "embedded":
         return load_diffusion(name, device, half)
@@ -26,12 +26,12 @@ def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fals
 
 
 def conditioned(prior: Prior, condition: str, guidance: float = 1.0) -> Prior:
-    """The prior given a caption or a class's number (:meth:`psc.prior.diffusion.DiffusionPrior.conditioned`).
+    """The prior given a caption or a class's number (DiffusionPrior.conditioned).
 
     Without a condition it is the prior itself. PscError for one that takes none.
     """
     from psc.errors import PscError
-    from psc.prior.diffusion import DiffusionPrior
+    from psc.prior.pretrained.prior import DiffusionPrior
 
     if not condition:
         if guidance != 1:

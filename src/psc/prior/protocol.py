@@ -11,7 +11,7 @@ class Prior(Protocol):
     channels: of the pictures it models: 3 for RGB; for a model of latents the latents' (4 for Stable
     Diffusion), and sizes and noise levels are then the latents', too. multiple: heights and widths must be
     multiples of it. factor: side in the picture's pixels of what one of its pixels stands for: 1, or more for
-    latents (psc.prior.latent). sigma_min, sigma_max: the noise levels it was trained on. native_size: the
+    latents. sigma_min, sigma_max: the noise levels it was trained on. native_size: the
     side of its training pictures (0: unknown). fingerprint: SHA-256 digest (32 bytes) of whatever determines
     its output; a file names its prior by it. exact: whether denoise gives the same bits on every machine.
     """
@@ -31,7 +31,7 @@ class Prior(Protocol):
         """E[x0 | x0 + sigma n = x] for n standard normal.
 
         x: (B, channels, H, W) float32, pixels in [-1, 1] plus noise; returns the same shape, float32.
-        sigma: one of the sampler's levels (psc.levels); a prior that takes others, too, rounds them
+        sigma: one of the sampler's (psc.plan.noise_levels); a prior that takes others, too, rounds them
         to its own. scale: each pixel of x0 is the mean of a
         square of so many pixels a side (a prior need not care).
         """

@@ -17,7 +17,7 @@ from functools import partial
 import torch
 
 from psc.exact import haar, to_grid
-from psc.plan import Plan
+from psc.plan.plan import Plan
 from psc.transform.windows import Windows
 
 BAND = 2**19
@@ -154,7 +154,9 @@ class Pyramid:
                 level[:, where] = found
         return out
 
-    def agree(self, k: int, batch: int) -> Iterator[tuple[slice, Callable[[torch.Tensor], torch.Tensor]]]:
+    def projections(
+        self, k: int, batch: int
+    ) -> Iterator[tuple[slice, Callable[[torch.Tensor], torch.Tensor]]]:
         """Bands for a batch of pictures at level k: their rows of pixels, and :meth:`project` there."""
         for band in self.bands(k, batch):
             yield band.pixels, partial(self.project, k, band)
@@ -162,5 +164,5 @@ class Pyramid:
     def project(self, k: int, band: Band, x: torch.Tensor) -> torch.Tensor:
         """Pixels x (B, C, h, w) of a band, moved least to agree with all measurements at levels >= k."""
         known = [w.part(s) for w, s in zip(self.levels[k:], band.windows, strict=True)]
-        moved = [w.agree(c) for w, c in zip(known, self.coefficients(k, x), strict=True)]
+        moved = [w.project(c) for w, c in zip(known, self.coefficients(k, x), strict=True)]
         return to_grid(self.pixels(k, moved)).float()

@@ -17,8 +17,8 @@ import torch
 
 from psc.exact import root, symmetric_eigen, to_grid
 from psc.exact.fixed import DEVIATION_BITS, ROW_BITS, STATE_BITS, VECTOR_BITS
-from psc.plan import FULL_BASIS
-from psc.threads import side_by_side
+from psc.exact.threads import side_by_side
+from psc.plan.plan import FULL_BASIS
 from psc.transform.pyramid import Pyramid
 from psc.transform.windows import Windows, apply
 

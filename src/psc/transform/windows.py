@@ -45,7 +45,7 @@ class Windows:
         self.values = torch.cat([self.values, values], 1)
         self.known = torch.cat([self.known, known], 1)
 
-    def agree(self, f: torch.Tensor) -> torch.Tensor:
+    def project(self, f: torch.Tensor) -> torch.Tensor:
         """f + H^T (y - H f): the nearest coefficients to f (B, n, d) that agree with what is known."""
         if self.rows.shape[1]:
             error = to_grid(self.values - apply(self.rows, f)) * self.known

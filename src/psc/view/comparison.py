@@ -7,7 +7,7 @@ from functools import cache
 from PIL import Image
 
 from psc.evaluate.codecs import Codec, codecs, nearest_below
-from psc.images import psnr
+from psc.images.pixels import psnr
 from psc.view.decoding import to_png
 
 NAMES = ("jpeg", "jpeg2000", "webp", "avif")

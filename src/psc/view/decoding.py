@@ -9,13 +9,15 @@ from typing import Literal, get_args
 import torch
 from PIL import Image
 
+from psc.bitstream.container import header_size
 from psc.errors import PscError
-from psc.images import psnr, to_image
-from psc.latents import to_pictures
+from psc.images.pixels import psnr, to_image
 from psc.prior import Prior
-from psc.restore import mean_and_deviation, restore, usual_steps
-from psc.session import Progress, Session
-from psc.sides import decoder
+from psc.session.decoder import open_decoder
+from psc.session.grid import to_pictures
+from psc.session.progress import Progress
+from psc.session.restore import mean_and_deviation, restore, usual_steps
+from psc.session.session import Session
 from psc.view import tints
 
 View = Literal["preview", "mean", "sample", "uncertainty"]
@@ -58,34 +60,31 @@ class Decoding:
         self, data: bytes, prior: Prior, original: Image.Image | None, report: Callable[[float], None]
     ) -> None:
         self.data, self.original, self._report = data, original, report
-        self._header, self._session, self.note = decoder(data, prior, True, self._follow)
-        self.size, self.planned = (self._header.width, self._header.height), self._header.rounds
+        self._decoder = open_decoder(data, allow_partial=True, prior=prior, progress=self._follow)
+        header = self._decoder.header
+        self.size, self.planned = (header.width, header.height), self._decoder.planned
         if original is not None and original.size != self.size:
             there, here = ("{}x{}".format(*size) for size in (original.size, self.size))
             raise PscError(f"the original has {there} pixels, the file {here}: they are not of one picture")
         self.moments: list[Moment] = []
         self.pictures: dict[tuple[int, View], Picture] = {}
-        self.ended = False
+        self.note, self.ended = self._decoder.note, False
         self._snapshots: dict[int, Session] = {}
         self._kept = 0
         self._start, self._expected, self._bits = 0.0, 1.0, 0
 
     def step(self) -> None:
         """Decode the next round and make its preview."""
-        session, number = self._session, len(self.moments) + 1
+        session, number = self._decoder.session, len(self.moments) + 1
         self._expect(session, session.plan.nfe(number) - session.plan.nfe(number - 1))
-        whole, note = False, self.note
-        try:
-            whole = session.step()
-        except PscError as error:
-            note = note or str(error)
-        last = not whole or number == self.planned
+        whole = self._decoder.step()
+        last = self._decoder.ended
         self._keep(number, last)
         self._show(number, "preview", session, restore(session, "preview"))
         scale = session.plan.levels[session.plan.rounds[number - 1].level].scale
         size = len(self.data) if last else self._size(number)
         self.moments.append(Moment(number, scale, size, session.symbols, whole))
-        self.note, self.ended = note, last
+        self.note, self.ended = self._decoder.note, last
 
     def can_draw(self, number: int, view: View) -> bool:
         """Whether this picture is not there yet, and can be."""
@@ -106,17 +105,19 @@ class Decoding:
 
     def _keep(self, number: int, last: bool) -> None:
         """Keep the session as it is now. Rows are counted anew in each round: appending copies them."""
-        windows, particles = self._session.pyramid.levels, self._session.particles
+        session = self._decoder.session
+        windows, particles = session.pyramid.levels, session.particles.values
         arrays = [*(w.rows for w in windows), *([] if particles is None else [particles])]
         size = sum(array.nbytes for array in arrays)
         if last or self._kept + size <= KEPT_BYTES:
             self._kept += size
-            self._snapshots[number] = self._session.snapshot()
+            self._snapshots[number] = session.snapshot()
 
     def _size(self, number: int) -> int:
         """Bytes of the file of the first rounds alone (psc.keep_rounds)."""
         body = -(-self._bits // 8)
-        return body + len(replace(self._header, rounds=number, cut=False, body_length=body).pack())
+        header = self._decoder.header
+        return body + header_size(replace(header, settings=replace(header.settings, rounds=number)), body)
 
     def _show(self, number: int, view: View, session: Session, picture: torch.Tensor) -> None:
         image = to_image(self._shown(session)(picture[None])[0])
@@ -124,7 +125,7 @@ class Decoding:
         self._put(number, view, image, figure)
 
     def _shown(self, session: Session) -> Callable[[torch.Tensor], torch.Tensor]:
-        return partial(to_pictures, header=self._header, prior=session.prior)
+        return partial(to_pictures, header=self._decoder.header, prior=session.prior)
 
     def _put(self, number: int, view: View, image: Image.Image, figure: float | None) -> None:
         self.pictures[number, view] = Picture(to_png(image), figure)

@@ -1,0 +1,207 @@
+"""A picture to the bytes of a .psc file."""
+
+import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from psc.bitstream.header import VERSION
+from psc.errors import PscError
+from psc.exact.threads import isolated
+from psc.images.picture import Picture
+from psc.images.pixels import ImageLike
+from psc.plan.plan import Settings
+from psc.plan.presets import finest, settings
+from psc.prior import Prior, load_prior
+from psc.rate import control
+from psc.session.context import Context
+from psc.session.decoder import Decoded, Decoder, check_variations
+from psc.session.encoder import Encoder
+from psc.session.journal import Journal
+from psc.session.progress import Report, silent
+from psc.session.restore import Restoration, check
+
+
+@isolated()
+def encode(
+    image: ImageLike,
+    /,
+    *,
+    quality: float | None = None,
+    target_size: int | None = None,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
+    preset: str | None = None,
+    effort: int | None = None,
+    seed: int = 0,
+    prior: Prior | None = None,
+    strip: bool = False,
+    progress: Report = silent,
+    journal: Journal | None = None,
+) -> bytes:
+    """Compress a picture to the bytes of a .psc file.
+
+    (More than seven parameters: it is the codec's face, and each is one that users set.)
+
+    Args:
+        image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
+            come back as they were. Or a uint8 array (H, W) or (H, W, 3), or with alpha (H, W, 2) or
+            (H, W, 4).
+        quality: 0 (smallest file) to 100; 50 if no target is given. At most one of quality and targets.
+        target_size: Bytes of the whole file that are not exceeded.
+        target_bpp: The same in bits per pixel.
+        target_psnr: dB that the mean restoration reaches.
+        preset: "default", "progressive" (made to be cut), "paper" (the published scheme, up to 256x256
+            pixels), or None for what suits the prior; see :func:`preset_for`.
+        effort: Of the preset "default", 1 (fastest) to 9 (smallest file), None for 5; decoding takes as long.
+        seed: Of the noise, 0 to 2^64 - 1.
+        prior: The diffusion model; None for :func:`psc.load_prior`. What it was given (``conditioned``: a
+            caption, a class) becomes part of the file.
+        strip: Leave out what the picture carries but its alpha; an EXIF orientation is applied.
+        progress: Hears of every group of network evaluations.
+        journal: Keeps what was drawn, so that an interrupted encode can go on (:class:`psc.Journal`).
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        PscError: For whatever cannot be compressed, a target that cannot be met, or a journal of another
+            encode.
+    """
+    if [quality, target_size, target_bpp, target_psnr].count(None) < 3:
+        raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
+    model = prior or load_prior()
+    preset = preset_for(model, preset)
+    if (target_size, target_bpp, target_psnr) == (None, None, None):
+        chosen = settings(50 if quality is None else quality, preset, seed, effort)
+        return encode_with(image, chosen, prior=model, strip=strip, progress=progress, journal=journal)
+    for value in (target_size, target_bpp, target_psnr):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise PscError(f"the target {value} came; expected a number of bytes, bits or dB above zero")
+    picture, start = Picture.of(image, strip=strip), finest(preset, seed, effort)
+    pixels = picture.colours.shape[1] * picture.colours.shape[2]
+    size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
+    context = Context(model, progress, journal)
+    with _kept(context, picture, (target_psnr, size, start)):
+        if target_psnr is not None:
+            return control.to_psnr(picture, target_psnr, start, context).data
+        return control.to_size(picture, size, start, context).data
+
+
+def preset_for(prior: Prior, name: str | None = None) -> str:
+    """The preset that ``name`` (None: "default") means for a prior: of latents there are two of their own.
+
+    "default" is "latent" there, and "paper" is "latent-paper". PscError for these two with a prior of pixels.
+    """
+    if prior.factor > 1:
+        return {None: "latent", "default": "latent", "paper": "latent-paper"}.get(name) or str(name)
+    if name in ("latent", "latent-paper"):
+        raise PscError(
+            f"preset {name!r} does not fit the prior {prior.name}, a model of pixels; "
+            "choose default or paper, or another prior"
+        )
+    return name or "default"
+
+
+@isolated()
+def encode_with(
+    image: ImageLike,
+    chosen: Settings,
+    /,
+    *,
+    prior: Prior | None = None,
+    strip: bool = False,
+    progress: Report = silent,
+    journal: Journal | None = None,
+) -> bytes:
+    """The same with explicit settings.
+
+    Args:
+        image: As in :func:`encode`.
+        chosen: A plan, a quantiser step, a number of rounds.
+        prior: As in :func:`encode`, as are the others.
+        strip: The same.
+        progress: The same.
+        journal: The same.
+    """
+    picture, context = Picture.of(image, strip=strip), Context(prior or load_prior(), progress, journal)
+    with _kept(context, picture, chosen):
+        side = Encoder(picture, chosen, context)
+        del picture  # the session has its own form of it
+        side.session.run(chosen.rounds)
+        return side.file()
+
+
+def _kept(context: Context, picture: Picture, goal: object) -> AbstractContextManager[None]:
+    """The journal, open for an encode of the picture to a goal: settings, or a target."""
+    prior, colours = context.prior, picture.colours
+    if context.journal is None:
+        return nullcontext()
+    of = {
+        "picture": repr(tuple(colours.shape)).encode() + colours.numpy().tobytes(),
+        "format or setting": repr((VERSION, goal)).encode(),
+        "prior": prior.fingerprint,
+    }
+    if not prior.exact:
+        of["device or release of PyTorch"] = f"{prior.device} {torch.__version__}".encode()
+    return context.journal.open(of)
+
+
+@isolated()
+def simulate(
+    image: ImageLike,
+    chosen: Settings,
+    /,
+    *,
+    restoration: Restoration = "mean",
+    steps: int | None = None,
+    prior: Prior | None = None,
+    progress: Report = silent,
+) -> tuple[bytes, Decoded]:
+    """Encode, and restore from the encoder's own session: the file and what a decoder will show.
+
+    Half the cost of encode and decode, for experiments: the decoder's session is the same as the encoder's
+    by construction, and the digests in the file prove it whenever the file is decoded.
+
+    Args:
+        image: As in :func:`encode`.
+        chosen: A plan, a quantiser step, a number of rounds.
+        restoration: As in :func:`psc.decode`, as are the others.
+        steps: The same.
+        prior: The same.
+        progress: The same.
+
+    Returns:
+        The file's bytes, and what :func:`psc.decode_details` would return for them.
+    """
+    context = Context(prior or load_prior(), progress)
+    check(restoration, steps, context.prior)
+    data, decoder = _simulated(image, chosen, context)
+    return data, decoder.picture(restoration, steps=steps)
+
+
+@isolated()
+def simulate_variations(
+    image: ImageLike,
+    chosen: Settings,
+    count: int,
+    /,
+    *,
+    restoration: Restoration = "sample",
+    steps: int | None = None,
+    prior: Prior | None = None,
+    progress: Report = silent,
+) -> tuple[bytes, Iterator[Decoded]]:
+    """The same for :func:`psc.variations`, whose arguments these are."""
+    context = Context(prior or load_prior(), progress)
+    check_variations(count, restoration, steps, context.prior)
+    data, decoder = _simulated(image, chosen, context)
+    return data, decoder.variations(count, restoration, steps=steps)
+
+
+def _simulated(image: ImageLike, chosen: Settings, context: Context) -> tuple[bytes, Decoder]:
+    """A file, and a decoder that stands where its decoder will in the end."""
+    side = Encoder(Picture.of(image), chosen, context)
+    side.session.run(chosen.rounds)
+    return side.file(), Decoder(side.header, side.session)

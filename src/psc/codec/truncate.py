@@ -1,0 +1,52 @@
+"""Shorter files from a file: its first bytes, or its first rounds."""
+
+from dataclasses import replace
+
+from psc.bitstream.container import seal, seal_cut
+from psc.bitstream.header import BodyField, Header, unpack
+from psc.bitstream.rangecoder import Copier, Writer
+from psc.errors import PscError
+from psc.prior import Prior, load_prior
+from psc.session.context import Context
+from psc.session.decoder import open_body
+from psc.session.progress import Report, silent
+from psc.session.setup import open_session
+
+
+def truncate(data: bytes, /, *, size: int) -> bytes:
+    """The file cut to at most ``size`` bytes: whole again, but marked as cut; no model is needed.
+
+    A file that is short enough comes back as it is. Raises PscError where not even a header fits.
+    """
+    header, body = _sound(data)
+    whole = len(body) == header.body.length
+    return data if whole and len(data) <= size else seal_cut(header, body, size)
+
+
+def keep_rounds(
+    data: bytes, rounds: int, /, *, prior: Prior | None = None, progress: Report = silent
+) -> bytes:
+    """The file of the first ``rounds`` rounds alone; costs what decoding them costs.
+
+    The rounds must be whole in the file. Raises PscError where they are not.
+    """
+    _sound(data)
+    header, context, reader, _ = open_body(data, Context(prior or load_prior(), progress), True)
+    writer = Writer()
+    session = open_session(header, context, Copier(reader, writer))
+    if not 1 <= rounds <= header.settings.rounds:
+        raise PscError(f"{rounds} rounds asked for; the file has {header.settings.rounds}")
+    session.run(rounds)
+    if session.rounds < rounds:
+        raise PscError(f"{rounds} rounds asked for; only {session.rounds} are whole in this cut file")
+    return seal(
+        replace(header, settings=replace(header.settings, rounds=rounds), body=BodyField()), writer.finish()
+    )
+
+
+def _sound(data: bytes) -> tuple[Header, bytes]:
+    """A file's header and body, of which an end may be missing but nothing may be wrong."""
+    header, body = unpack(data)
+    if len(body) >= header.body.length and header.body.defect(body):
+        raise PscError(f"{header.body.defect(body)}; only a sound file can be cut")
+    return header, body

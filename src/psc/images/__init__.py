@@ -1,0 +1,1 @@
+"""Pictures in and out: modes, pixels, metadata, the map of uncertainty."""

@@ -1,0 +1,1 @@
+"""The prior inside the package: an integer network, its weights, exact evaluation."""

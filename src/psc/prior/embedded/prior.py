@@ -1,0 +1,80 @@
+"""The prior inside the package: a small denoiser of RGB photographs (model card: embedded.md)."""
+
+import functools
+import hashlib
+import importlib.resources
+
+import torch
+from safetensors.torch import load
+
+from psc.errors import PscError
+from psc.exact.threads import isolated
+from psc.plan.noise_levels import HIGHEST, LOWEST, sigma
+from psc.prior.embedded.float_network import FloatNetwork
+from psc.prior.embedded.network import Network, scale_above
+from psc.prior.embedded.tiles import pulled_back, tiled
+
+WEIGHTS = "embedded.safetensors"
+_LEVELS = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
+
+
+class EmbeddedPrior:
+    """The shipped network, evaluated in integers and in tiles; see :class:`psc.prior.Prior`.
+
+    kernel: which convolutions it runs on, "int8", "float32" or "float64": the fastest that passed its test.
+    """
+
+    name = "embedded"
+    channels, factor = 3, 1
+    sigma_min, sigma_max = sigma(LOWEST), sigma(HIGHEST)
+    native_size = 64
+    exact = True
+
+    @isolated()
+    def __init__(self, weights: bytes, device: torch.device, kernel: str | None = None) -> None:
+        """weights: of a safetensors file. kernel: insist on one."""
+        self.fingerprint = hashlib.sha256(weights).digest()
+        self.device = device
+        self._tensors = load(weights)
+        self._network = Network(self._tensors, device, kernel)
+        self.kernel = self._network.kernel
+        self.multiple = self._network.shape.multiple
+
+    @isolated()
+    def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Prior.denoise`."""
+        level, known = _level(sigma), scale_above(scale)
+        with torch.inference_mode():
+            return tiled(lambda z: self._network(z, level, known), x, halo=self._network.shape.receptive_field)
+
+    @isolated()
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Differentiable.pullback`; the derivative is the floating-point network's."""
+        level, known = _level(sigma), scale_above(scale)
+        return pulled_back(
+            lambda z: self.float_network(z, level, known), x, v, halo=self._network.shape.receptive_field
+        )
+
+    @functools.cached_property
+    def float_network(self) -> FloatNetwork:
+        """The network in floating point, differentiable."""
+        return FloatNetwork(self._tensors, self._network.shape, self.device)
+
+
+def _level(sigma: float) -> int:
+    if sigma not in _LEVELS:
+        raise PscError(
+            f"the embedded prior knows {len(_LEVELS)} noise levels (psc.plan.noise_levels), "
+            f"and sigma = {sigma} is not one of them"
+        )
+    return _LEVELS[sigma]
+
+
+def load_embedded(device: str = "cpu", kernel: str | None = None) -> EmbeddedPrior:
+    """The embedded prior on ``device`` ("cpu", "cuda", ...)."""
+    weights = importlib.resources.files("psc.prior.embedded").joinpath(WEIGHTS).read_bytes()
+    try:
+        return EmbeddedPrior(weights, torch.device(device), kernel)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise PscError(f"device {device!r} cannot be used ({reason}); 'cpu' always works") from error

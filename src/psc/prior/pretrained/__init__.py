@@ -1,0 +1,1 @@
+"""Public diffusion models as priors: adapters, model cards, weights."""

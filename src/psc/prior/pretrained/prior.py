@@ -1,0 +1,99 @@
+"""Any public diffusion model as a prior: a float network and its parametrisation.
+
+Floating-point networks give slightly different numbers on different processors, with different numbers of
+threads and with other releases of a library, so ``exact`` is False: docs/priors.md says what a file made
+with such a prior can promise, and how an adapter is written.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+
+from psc.errors import PscError
+from psc.exact.threads import isolated, spread
+from psc.prior.pretrained.parametrisation import Parametrisation, Predict
+
+
+@dataclass
+class DiffusionPrior:
+    """See :class:`psc.prior.Prior` and :class:`psc.prior.Differentiable`.
+
+    predict: the network, for float32 tensors on ``device``. bind: the network under a condition (a class's
+    number, a caption); None for a model that takes none. condition, guidance: what it was bound to, as given
+    to :meth:`conditioned`: an encoder writes both into the file.
+    """
+
+    name: str
+    predict: Predict
+    parametrisation: Parametrisation
+    channels: int
+    multiple: int
+    native_size: int
+    fingerprint: bytes
+    device: torch.device
+    bind: Callable[[str], Predict] | None = None
+    exact: bool = False
+    factor: int = 1
+    condition: str = ""
+    guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.sigma_min, self.sigma_max = self.parametrisation.sigma_min, self.parametrisation.sigma_max
+
+    def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Prior.denoise`; these models are not told the scale."""
+        del scale
+        with reproducible(), torch.inference_mode():
+            return self.parametrisation.estimate(self.predict, x, sigma)
+
+    def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
+        """See :meth:`psc.prior.Differentiable.pullback`."""
+        del scale
+        with reproducible(), torch.enable_grad():
+            x = x.detach().requires_grad_()
+            estimate = self.parametrisation.estimate(self.predict, x, sigma)
+            return torch.autograd.grad(estimate, x, v)[0]
+
+    def conditioned(self, condition: str, guidance: float = 1.0) -> Self:
+        """The same model given a caption, or a class's number ("207"); both sides need the same.
+
+        guidance: g of classifier-free guidance (Ho and Salimans, 2022), p = p_free + g (p_given - p_free):
+        1 is the model as it is, at one evaluation; others cost two, but for an empty condition. Files hold
+        multiples of 1/8 up to 31.875.
+        """
+        try:
+            condition.encode()
+        except UnicodeEncodeError as error:
+            raise PscError(f"{condition!r} is not Unicode text: {error.reason}") from error
+        if self.bind is None:
+            raise PscError(f"the prior {self.name} is unconditional: it takes no caption or class")
+        given = self.bind(condition)
+        if guidance == 1 or not condition:
+            predict, guidance = given, 1.0
+        else:
+            predict = _guided(self.bind(""), given, guidance)
+        digest = hashlib.sha256(self.fingerprint + json.dumps([condition, float(guidance)]).encode())
+        changed = digest.digest() if condition else self.fingerprint
+        return replace(
+            self, predict=predict, fingerprint=changed, bind=None, condition=condition, guidance=guidance
+        )
+
+
+def _guided(free: Predict, given: Predict, guidance: float) -> Predict:
+    def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        start = free(x_t, t)
+        return start + guidance * (given(x_t, t) - start)
+
+    return predict
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Whatever the caller has set; the network's operations may use all threads."""
+    with isolated(), spread():
+        yield

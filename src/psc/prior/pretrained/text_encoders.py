@@ -1,0 +1,64 @@
+"""How the text-to-image families are given a caption: their own text encoding, bound to the network.
+
+Each function takes a loaded diffusers pipeline and a caption, and returns the network under that caption.
+The embeddings are computed once, for a batch of one, and repeated for every batch.
+"""
+
+from typing import Any
+
+import torch
+
+from psc.prior.pretrained.parametrisation import Predict
+
+
+def stable_diffusion(pipeline: Any, caption: str, device: torch.device) -> Predict:
+    """Stable Diffusion 1.x and 2.x: one CLIP text encoder."""
+    text, _ = pipeline.encode_prompt(caption, device, 1, False)
+    return _network(pipeline.unet, encoder_hidden_states=text)
+
+
+def stable_diffusion_xl(pipeline: Any, caption: str, device: torch.device) -> Predict:
+    """Stable Diffusion XL: two CLIP encoders, a pooled embedding, the picture's size.
+
+    As in training, an empty caption is zeros if the pipeline's configuration says so.
+    """
+    text, _, pooled, _ = pipeline.encode_prompt(caption, device=device, do_classifier_free_guidance=False)
+    if not caption and pipeline.config.force_zeros_for_empty_prompt:
+        text, pooled = torch.zeros_like(text), torch.zeros_like(pooled)
+
+    def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        height, width = (pipeline.vae_scale_factor * side for side in x_t.shape[2:])
+        ids = torch.tensor([[height, width, 0, 0, height, width]], device=device, dtype=text.dtype)
+        added = {
+            "text_embeds": _repeat(pooled, x_t, pipeline.unet),
+            "time_ids": _repeat(ids, x_t, pipeline.unet),
+        }
+        return _network(pipeline.unet, encoder_hidden_states=text, added_cond_kwargs=added)(x_t, t)
+
+    return predict
+
+
+def stable_diffusion_3(pipeline: Any, caption: str, device: torch.device) -> Predict:
+    """Stable Diffusion 3: two CLIP encoders and, where the folder has it, T5 with as many words as they."""
+    text, _, pooled, _ = pipeline.encode_prompt(
+        caption, caption, caption, device=device, do_classifier_free_guidance=False,
+        max_sequence_length=pipeline.tokenizer_max_length,
+    )  # fmt: skip
+    return _network(pipeline.transformer, encoder_hidden_states=text, pooled_projections=pooled)
+
+
+def _network(network: Any, **condition: Any) -> Predict:
+    def predict(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        given = {
+            k: _repeat(v, x_t, network) if isinstance(v, torch.Tensor) else v for k, v in condition.items()
+        }
+        time = torch.full((len(x_t),), t, device=x_t.device)
+        out: torch.Tensor = network(x_t.to(network.dtype), timestep=time, **given).sample
+        return out.to(x_t.dtype)
+
+    return predict
+
+
+def _repeat(one: torch.Tensor, x_t: torch.Tensor, network: Any) -> torch.Tensor:
+    """A batch of one -> a batch like x_t's, in the network's type."""
+    return one.to(network.dtype).expand(len(x_t), *one.shape[1:])

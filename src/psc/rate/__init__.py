@@ -1,0 +1,1 @@
+"""Rate control: a file of a given size, or a picture of a given PSNR."""

@@ -1,0 +1,144 @@
+"""How many bits a picture will take, and what error it will have, before it is coded.
+
+Both follow the energies of the picture's coefficients in each level's own basis (Haar, colours
+decorrelated), which cost nothing to compute. Per pixel of the picture, with e the squares of a level's
+coefficients:
+
+    bits of the level            2^u b^v,   b = sum log2(1 + e / Delta^2)
+    its squared error            2^u d^v,   d = sum e Delta^2 / (e + Delta^2)
+
+u and v: constants by level, fitted to photographs (benchmarks/forecast.py). What a level really took then
+corrects the forecast of that level, and in part that of the finer ones.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.images.pixels import pad
+from psc.plan.plan import step_size
+from psc.plan.presets import DEFAULT
+from psc.transform import Pyramid
+
+LEVELS = len(DEFAULT.levels)
+HALF_OCTAVES = np.arange(-40, 41)
+"""Squared coefficients are counted by these powers of sqrt(2)."""
+LATER = 0.91
+"""Share of a coarse level's squared error that the finer levels' rounds and the restoration leave."""
+BITS_SPILL, ERROR_SPILL = (0.5, 0.1), (0.8, 0.0)
+"""How much of a level's misjudgement (in logarithms) is expected of the next finer one, too, finest first."""
+
+TRIAL = (0.16, 0.53, 0.35)
+"""(u, v, w): full resolution takes 2^u trial^v forecast^w bits per pixel."""
+
+LAST = (1.2, 0.005)
+"""(u, v): the last round takes u t^2 / (t + v) bits per pixel, t being what a few of its samples promise."""
+
+Constants = tuple[tuple[float, float], ...]
+"""(u, v) of each level, finest first."""
+BITS: Constants = ((1.39, 1.57), (0.90, 1.08), (-0.68, 0.96))
+ERROR: Constants = ((1.15, 1.30), (0.29, 1.25), (-2.80, 1.03))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Bits, and the sum of squared errors over all samples of the picture in [-1, 1], by level."""
+
+    bits: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+
+class Forecast:
+    """picture: (C, H, W) in [-1, 1]."""
+
+    def __init__(self, picture: torch.Tensor) -> None:
+        padded = pad(picture, DEFAULT.block)
+        pyramid = Pyramid(DEFAULT, *padded.shape)
+        self._pixels = padded.shape[1] * padded.shape[2]
+        truth = pyramid.decompose(padded[None])
+        self._counts = [_count(w.to_basis(f)) for w, f in zip(pyramid.levels, truth, strict=True)]
+        self._trials: list[float] = []
+        self._misjudged = Outcome(np.full(LEVELS, np.nan), np.full(LEVELS, np.nan))
+
+    def outcome(self, index: int) -> Outcome:
+        """What the picture will take and lose with this step index, by all that is known."""
+        first = self._first(index)
+        return Outcome(
+            first.bits * 2.0 ** _spread(self._misjudged.bits, BITS_SPILL),
+            first.error * 2.0 ** _spread(self._misjudged.error, ERROR_SPILL),
+        )
+
+    def observe(self, index: int, level: int, bits: float, error: float) -> None:
+        """A level, coded with this step index, took so many bits and left such an error."""
+        first = self._first(index)
+        self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
+        left = error if level == 0 else LATER * error
+        self._misjudged.error[level] = _log_ratio(left, first.error[level])
+
+    def observe_trial(self, index: int, bits: float) -> None:
+        """Full resolution, tried out after the coarser levels (Session.trial), promises so many bits.
+
+        What several trials promise is averaged: each is wrong by a fifth.
+        """
+        expected = self.outcome(index).bits[0] / self._pixels
+        u, v, w = TRIAL
+        promised = self._pixels * 2.0**u * (max(bits, 1.0) / self._pixels) ** v * expected**w
+        self._trials.append(_log_ratio(promised, self._first(index).bits[0]))
+        self._misjudged.bits[0] = np.mean(self._trials)
+
+    def observe_bits(self, index: int, level: int, bits: float) -> None:
+        """A level will have taken so many bits, as far as can be told before its last round."""
+        self._misjudged.bits[level] = _log_ratio(bits, self._first(index).bits[level])
+
+    def observe_least(self, index: int, level: int, bits: float) -> None:
+        """A level, left unfinished, would have taken so many bits or more."""
+        more = _log_ratio(bits, self._first(index).bits[level])
+        if not more < _spread(self._misjudged.bits, BITS_SPILL)[level]:
+            self._misjudged.bits[level] = more
+
+    def scale_error(self, factor: float) -> None:
+        """The error of the whole picture, restored, turned out to be ``factor`` times what was expected."""
+        self._misjudged.error[:] += math.log2(factor)
+
+    def _first(self, index: int) -> Outcome:
+        """The forecast before anything was coded."""
+        square = step_size(index) ** 2
+        energy = 2.0 ** (HALF_OCTAVES / 2 + 0.25)
+        b = np.array([c @ np.log2(1 + energy / square) for c in self._counts]) / self._pixels
+        d = np.array([c @ (energy * square / (energy + square)) for c in self._counts]) / self._pixels
+        return Outcome(self._power(b, BITS), self._power(d, ERROR))
+
+    def _power(
+        self, x: NDArray[np.float64], constants: tuple[tuple[float, float], ...]
+    ) -> NDArray[np.float64]:
+        u, v = np.array(constants).T
+        power: NDArray[np.float64] = self._pixels * 2.0**u * np.maximum(x, 1e-9) ** v
+        return power
+
+
+def last_bits(trial: int, pixels: int) -> float:
+    """What the last round will take, going by a trial of it (psc.session.session.Session.trial)."""
+    u, v = LAST
+    return u * trial * trial / (trial + v * pixels)
+
+
+def _count(f: torch.Tensor) -> NDArray[np.float64]:
+    """How many squares of coefficients fall into each half octave."""
+    octaves = torch.log2((f * f).clamp(min=1e-30)).mul(2).floor().clamp(-40, 40).long() + 40
+    return torch.bincount(octaves.flatten(), minlength=len(HALF_OCTAVES)).double().numpy()
+
+
+def _log_ratio(found: float, expected: float) -> float:
+    return math.log2(max(found, 1e-6) / max(expected, 1e-6))
+
+
+def _spread(misjudged: NDArray[np.float64], spill: tuple[float, ...]) -> NDArray[np.float64]:
+    """What is known of each level; of a level not coded yet, what the next coarser one lets expect."""
+    out = np.nan_to_num(misjudged)
+    for level in reversed(range(LEVELS - 1)):
+        if np.isnan(misjudged[level]):
+            out[level] = spill[level] * out[level + 1]
+    return out

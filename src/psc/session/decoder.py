@@ -1,0 +1,232 @@
+"""The decoder's side of a session: a .psc file, round by round, and the pictures that it may show."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from psc.bitstream import extras
+from psc.bitstream.header import FINGERPRINT_BYTES, Header, unpack
+from psc.bitstream.rangecoder import BodyError, Reader
+from psc.errors import PscError
+from psc.exact.threads import isolated
+from psc.images import metadata
+from psc.images.pixels import to_image
+from psc.prior import Prior, load_prior
+from psc.prior.pretrained.prior import DiffusionPrior
+from psc.session.context import Context
+from psc.session.grid import to_pictures
+from psc.session.progress import Report, silent
+from psc.session.restore import Restoration, check, mean_and_deviation, restore, variations
+from psc.session.round_coder import StateMismatchError
+from psc.session.session import Session
+from psc.session.setup import open_session
+
+MAX_VARIATIONS = 10000
+PARTIAL = "--allow-partial (allow_partial=True) decodes what is certain"
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded picture and what it rests on.
+
+    Attributes:
+        image: With its alpha and metadata.
+        rounds: Whole rounds that were certain.
+        symbols: Single measurements that were certain.
+        complete: Whether that is all that the encoder wrote; if not, ``note`` says why.
+        note: What is wrong with the file, as a sentence; empty if nothing is.
+        nfe: Network evaluations of the rounds, and of the restoration (see Progress).
+        deviation: If asked for, how much posterior samples differ: (height, width) float32, their standard
+            deviation in 8-bit grey levels.
+    """
+
+    image: Image.Image
+    rounds: int
+    symbols: int
+    complete: bool
+    note: str
+    nfe: tuple[float, float]
+    deviation: NDArray[np.float32] | None = None
+
+
+class Decoder:
+    """A file being decoded; iterating over it gives the preview after every round, coarse to fine.
+
+    Attributes:
+        header: What the file begins with.
+        session: The state after the last round.
+        note: What is wrong with the file, as a sentence; empty if nothing is.
+        ended: Whether no further round can be read.
+        mismatched: Whether that is because the state here is not the encoder's.
+    """
+
+    def __init__(
+        self, header: Header, session: Session, note: str = "", *, allow_partial: bool = False
+    ) -> None:
+        """A decoder that has read nothing yet, or an encoder's session, which is its decoder's.
+
+        Raises:
+            PscError: For alpha or metadata that no encoder writes.
+        """
+        self.header, self.session, self.note = header, session, note
+        self.ended = self.mismatched = False
+        self._allow_partial = allow_partial
+        self._metadata: Mapping[str, bytes] = extras.unpack(header.extras)
+        self._alpha = metadata.read_alpha(self._metadata, (header.width, header.height))
+
+    @property
+    def planned(self) -> int:
+        """How many rounds the file has."""
+        return self.header.settings.rounds
+
+    def step(self) -> bool:
+        """Read the next round, or what there is of it.
+
+        Returns:
+            Whether it was there as a whole.
+
+        Raises:
+            PscError: If the state parts from the encoder's or the body is damaged, unless ``allow_partial``
+                was asked for: then ``note`` says so, and the decoding has ended.
+        """
+        whole = False
+        try:
+            whole = self.session.step()
+        except (StateMismatchError, BodyError) as error:
+            if not self._allow_partial:
+                raise type(error)(f"{error}; {PARTIAL}") from error
+            self.note = self.note or str(error)
+            self.mismatched = isinstance(error, StateMismatchError)
+        self.ended = not whole or self.session.rounds == self.planned
+        return whole
+
+    def run(self) -> "Decoder":
+        """Read all rounds that are left; returns itself."""
+        self.session.expect(self.planned)
+        while not self.ended:
+            self.step()
+        return self
+
+    def __iter__(self) -> Iterator[Decoded]:
+        """The preview after every round, which costs nothing beyond the decoding itself."""
+        return self.progressively("preview")
+
+    def progressively(self, restoration: Restoration) -> Iterator[Decoded]:
+        """The picture after every round that is left; a cut file ends with what is certain of it."""
+        self.session.expect(self.planned)
+        while not self.ended:
+            self.step()
+            yield self.picture(restoration)
+
+    @isolated()
+    def picture(
+        self, restoration: Restoration = "mean", *, steps: int | None = None, uncertainty: bool = False
+    ) -> Decoded:
+        """The picture of what has been read so far; the session stays as it is.
+
+        Args:
+            restoration: One of :mod:`psc.session.restore`.
+            steps: Network evaluations per sample; None for the restoration's own number.
+            uncertainty: Also find how much samples differ.
+        """
+        session, before, deviation = self.session, self.session.nfe, None
+        check(restoration, steps, session.prior)
+        if uncertainty:
+            own = steps if restoration == "mean" else None
+            found, map_ = mean_and_deviation(session, own, self._to_pictures)
+            deviation = map_.float().numpy()
+        if not (uncertainty and restoration == "mean"):
+            found = restore(session, restoration, steps)
+        return self._decoded(found, before, deviation)
+
+    def variations(
+        self, count: int, restoration: Restoration = "sample", *, steps: int | None = None
+    ) -> Iterator[Decoded]:
+        """Pictures that the file may show, one after another: posterior samples, each with its own noise.
+
+        Args:
+            count: How many, from 1 to 10000.
+            restoration: "sample", "pigdm" or "ddrm".
+            steps: Network evaluations per sample; None for the restoration's own number.
+        """
+        check_variations(count, restoration, steps, self.session.prior)
+        return self._drawn(count, restoration, steps)
+
+    def _drawn(self, count: int, restoration: Restoration, steps: int | None) -> Iterator[Decoded]:
+        before = start = self.session.nfe
+        for found in variations(self.session, count, restoration, steps):
+            yield self._decoded(found, start, None, before)
+            before = self.session.nfe
+
+    def _decoded(
+        self,
+        found: torch.Tensor,
+        rounds_nfe: float,
+        deviation: NDArray[np.float32] | None,
+        before: float | None = None,
+    ) -> Decoded:
+        """before: the session's nfe before the restoration, if that is not the rounds'."""
+        nfe = (rounds_nfe, self.session.nfe - (rounds_nfe if before is None else before))
+        image, note = metadata.join(self.colours(found), self._alpha, self._metadata), self.note
+        return Decoded(image, self.session.rounds, self.session.symbols, not note, note, nfe, deviation)
+
+    def colours(self, x: torch.Tensor) -> Image.Image:
+        """The picture of a grid's numbers (C, h, w): mode L or RGB, without metadata."""
+        return to_image(self._to_pictures(x[None])[0])
+
+    def _to_pictures(self, samples: torch.Tensor) -> torch.Tensor:
+        return to_pictures(samples, self.header, self.session.prior)
+
+
+def check_variations(count: int, restoration: Restoration, steps: int | None, prior: Prior) -> None:
+    """PscError if they are impossible."""
+    check(restoration, steps, prior, several=True)
+    if not 1 <= count <= MAX_VARIATIONS:
+        raise PscError(f"{count} variations asked for; expected 1 to {MAX_VARIATIONS}")
+
+
+@isolated()
+def open_decoder(
+    data: bytes, /, *, allow_partial: bool = False, prior: Prior | None = None, progress: Report = silent
+) -> Decoder:
+    """Open a .psc file for decoding: ``psc.open``. Nothing of its body is read yet.
+
+    Args:
+        data: The file's bytes.
+        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and decode what
+            is certain; otherwise each is a PscError.
+        prior: The one that the file names; None for the embedded prior.
+        progress: Hears of every group of network evaluations.
+
+    Returns:
+        The decoder: ``step()``, ``run()``, ``picture()``, ``variations()``, or iterate over it.
+
+    Raises:
+        PscError: If the data is no .psc file, is damaged, names another prior, or is too large to decode.
+    """
+    context = Context(prior or load_prior(), progress)
+    header, context, reader, note = open_body(data, context, allow_partial)
+    return Decoder(header, open_session(header, context, reader), note, allow_partial=allow_partial)
+
+
+def open_body(data: bytes, context: Context, allow_partial: bool) -> tuple[Header, Context, Reader, str]:
+    """A file's header, the context with the prior under the file's caption or class, its body, its defect."""
+    header, body = unpack(data)
+    prior, condition = context.prior, header.condition
+    if condition.text and isinstance(prior, DiffusionPrior) and prior.bind is not None:
+        prior = prior.conditioned(condition.text, condition.guidance)
+    if prior.fingerprint[:FINGERPRINT_BYTES] != header.fingerprint:
+        raise PscError(
+            f"the file was made with the prior {header.fingerprint.hex()}, this one is "
+            f"{prior.name} {prior.fingerprint[:FINGERPRINT_BYTES].hex()}: decode it with the prior it names "
+            "(--prior)"
+        )
+    note = header.body.defect(body)
+    if note and not allow_partial:
+        raise PscError(f"{note}; {PARTIAL}")
+    reader = Reader(body[: header.body.length], header.body.cut or len(body) < header.body.length)
+    return header, Context(prior, context.progress, context.journal), reader, note

@@ -1,0 +1,167 @@
+"""The particles: posterior samples that go from round to round, and samples that are drawn from them.
+
+Particles carry over: a round's draw re-noises the last one's to a little more than what is still unmeasured
+and anneals them again, instead of starting from pure noise.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from psc.plan.noise_levels import HIGHEST, LOWEST, level_above
+from psc.plan.plan import Settings
+from psc.posterior import Draw, Sampler, ddrm, side_by_side
+from psc.session.context import Context
+from psc.session.round_coder import RoundCoder
+from psc.transform import Pyramid
+
+SIGMA_K = 2.0
+"""Particles are noised to this many times the largest standard deviation that is still unmeasured."""
+ROUNDS_LOWEST = 42
+"""Noise level that a round's carried-over particles restart from at least: sigma = 0.12 (or where the draw
+ends)."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How samples are drawn.
+
+    Attributes:
+        steps: Of DDRM, network evaluations per sample.
+        number: Of the first sample: each number has its own noise; number i starts from particle i mod s.
+        count: How many samples; None for as many as the level has particles.
+        lowest: The least noise level that particles start from if they are carried over from this level.
+        end: The noise level of the last step.
+        estimates: How many of each particle's last estimates are kept.
+    """
+
+    steps: int
+    number: int = 0
+    count: int | None = None
+    lowest: int = ROUNDS_LOWEST
+    end: int = LOWEST
+    estimates: int = 1
+
+
+class Particles:
+    """The state that draws start from.
+
+    Attributes:
+        values: The last round's samples (s, C, h, w), float32; None before the first round.
+        level: The pyramid level that they are of.
+        unmeasured: The largest variance that the last proposal leaves unmeasured, in image-norm units.
+        nfe: Network evaluations so far, in full-resolution equivalents.
+        replayed: Whether the last ones came from the journal.
+    """
+
+    def __init__(self, settings: Settings, context: Context) -> None:
+        self.values: torch.Tensor | None = None
+        self.level = len(settings.plan.levels) - 1
+        self.unmeasured = 0.0
+        self.nfe = 0.0
+        self.replayed = False
+        self._draws = 0
+        self._settings, self._context = settings, context
+
+    def carries(self, k: int) -> bool:
+        """Whether the next draw at level k goes on from the last one's particles as they are."""
+        return self.values is not None and not self._settings.plan.paper and k == self.level
+
+    def sample(
+        self, k: int, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
+    ) -> torch.Tensor:
+        """Posterior samples (count, estimates x C, h, w) at level k, the last estimate last.
+
+        Changes nothing but ``nfe``; gives the same samples again.
+        """
+        first = self._first(k, how)
+        start = how.number % self._settings.plan.levels[k].samples
+        found = self._start(k, pyramid)[start:][: how.count].repeat(1, how.estimates, 1, 1)
+        self._draw(ddrm.draw, k, found, self._describe(k, first, how, coder), pyramid, coder, report)
+        return found
+
+    def advance(
+        self, k: int, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
+    ) -> torch.Tensor:
+        """The same for a round, whose last estimates take the particles' place; their memory is reused."""
+        first = self._first(k, how)
+        found = self._start(k, pyramid).repeat(1, how.estimates, 1, 1)
+        self.values = None
+        self._draw(ddrm.draw, k, found, self._describe(k, first, how, coder), pyramid, coder, report)
+        self.values = found[:, -pyramid.channels :].clone()  # or the other estimates would stay, too
+        self._draws += 1
+        self.level = k
+        return found
+
+    def restart(
+        self, sampler: Sampler, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
+    ) -> torch.Tensor:
+        """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler."""
+        found = torch.zeros(1, pyramid.channels, *pyramid.shape(0))
+        self._draw(sampler, 0, found, self._describe(0, HIGHEST, how, coder), pyramid, coder, report)
+        return found
+
+    def _first(self, k: int, how: Sampling) -> int:
+        """The noise level that a draw at level k starts from."""
+        level = self._settings.plan.levels[k]
+        left = SIGMA_K * SIGMA_K * self.unmeasured / (level.scale * level.scale)
+        if self.values is None or self._settings.plan.paper:
+            return HIGHEST
+        if self.carries(k):
+            return level_above(left, lowest=max(how.lowest, how.end))
+        return level_above(left, lowest=level.start)
+
+    def _start(self, k: int, pyramid: Pyramid) -> torch.Tensor:
+        """Where the particles of a draw at level k start: (s, C, h, w)."""
+        levels = self._settings.plan.levels
+        if self.values is None or self._settings.plan.paper:
+            return torch.zeros(levels[k].samples, pyramid.channels, *pyramid.shape(k))
+        factor = levels[self.level].scale // levels[k].scale
+        values = self.values[: levels[k].samples]
+        return values.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+
+    def _describe(self, k: int, first: int, how: Sampling, coder: RoundCoder) -> Draw:
+        """The draw at level k from noise level ``first``."""
+        scale = self._settings.plan.levels[k].scale
+        sigma_y = coder.width(k) / math.sqrt(12) / scale
+        seed = self._settings.seed
+        return Draw(first, how.steps, sigma_y, scale, seed, self._draws, how.number, how.end, how.estimates)
+
+    def _draw(
+        self,
+        sampler: Sampler,
+        k: int,
+        particles: torch.Tensor,
+        draw: Draw,
+        pyramid: Pyramid,
+        coder: RoundCoder,
+        report: Callable[[], None],
+    ) -> None:
+        """Let the sampler have the particles (s, estimates x C, h, w), as many at once as there are threads.
+
+        (Seven parameters: the draw's, and whom to tell.)
+        """
+
+        def count(evaluations: int) -> None:
+            self.nfe += evaluations / draw.scale**2
+            report()
+
+        done, prior, journal = 0, self._context.prior, self._context.journal
+        while done < len(particles):
+            now, left = replace(draw, first=draw.first + done), particles[done:]
+            key = repr((sampler.__module__, self._settings.plan, now, tuple(left.shape[1:]), coder.digest))
+            found = journal.read(key.encode(), left.shape) if journal else None
+            self.replayed = found is not None
+            if found is not None:
+                left[: len(found)] = found
+                count(draw.steps * len(found))
+                done += len(found)
+                continue
+            some = left[: side_by_side(prior, left)]
+            sampler(prior, partial(pyramid.projections, k), some, now, count)
+            if journal:
+                journal.append(key.encode(), some)
+            done += len(some)

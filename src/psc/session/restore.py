@@ -1,0 +1,133 @@
+"""From a session's measurements to the picture: the decoder's choice, on the same file.
+
+    preview  the mean of the particles at hand, no network evaluation
+    mean     the mean of s posterior samples, the estimate of least squared error: the highest PSNR
+    ddrm     one sample by DDRM from pure noise, the published low-distortion restoration
+    pigdm    one sample by PiGDM from pure noise, the published high-realism restoration
+    sample   one of the samples that ``mean`` averages: DDRM from the last round's particle
+
+No restoration is both closest to the truth and indistinguishable from a photograph (Blau and Michaeli, "The
+perception-distortion trade-off", 2018): a mean is closer, a sample more natural. None changes the session, so
+that any number of them can be made of one.
+
+ddrm is the sampler of the rounds (psc.posterior.ddrm): noise-aware, with every estimate projected onto the
+measurements. DDRM proper ignores them below sigma_y and loses what they know (docs/DESIGN.md).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+import torch
+from torch.nn import functional
+
+from psc.errors import PscError
+from psc.exact import to_grid
+from psc.exact.fixed import LATENT_LIMIT
+from psc.exact.threads import isolated
+from psc.plan.noise_levels import HIGHEST, LOWEST
+from psc.posterior import Sampler, ddrm, pigdm
+from psc.prior import Differentiable, Prior
+from psc.session.particles import Sampling
+from psc.session.session import Session
+
+Shown = Callable[[torch.Tensor], torch.Tensor]
+Restoration = Literal["preview", "mean", "ddrm", "pigdm", "sample"]
+RESTORED_LOWEST, CARRIED_STEPS = 50, 3
+"""Carried particles start at this level at least (sigma = .29) for a mean or sample, in so many steps."""
+FROM_NOISE: dict[str, tuple[Sampler, int]] = {"ddrm": (ddrm.draw, 20), "pigdm": (pigdm.draw, 40)}
+"""Samplers that start from pure noise, and how many steps they take by default."""
+MAX_STEPS = HIGHEST - LOWEST + 1
+"""As many as there are noise levels."""
+GREY_LEVELS = 127.5
+"""8-bit grey levels per unit of a pixel in [-1, 1]."""
+
+
+def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -> None:
+    """PscError if the restoration is unknown or impossible. several: pictures that differ are wanted."""
+    if how not in get_args(Restoration):
+        raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(get_args(Restoration))}")
+    if several and how in ("preview", "mean"):
+        raise PscError(f"restoration {how!r} is a single picture; variations are: sample, ddrm or pigdm")
+    if steps is not None and how == "preview":
+        raise PscError("restoration 'preview' evaluates nothing; leave out the steps, or choose another one")
+    if steps is not None and not 2 <= steps <= MAX_STEPS:
+        raise PscError(f"{steps} steps asked for; expected 2 to {MAX_STEPS} evaluations per sample")
+    if how == "pigdm" and not isinstance(prior, Differentiable):
+        raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
+
+
+@isolated()
+def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
+    """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
+
+    steps: network evaluations per sample. By default those of FROM_NOISE; for mean and sample CARRIED_STEPS,
+    or the plan's fresh steps where the particles are of a coarser level.
+    """
+    check(how, steps, session.prior)
+    if how == "preview":
+        return _preview(session)
+    if how == "mean":
+        return _mean(samples(session, steps))[0].float()
+    return _sample(session, how, steps, 0)
+
+
+def variations(session: Session, count: int, how: Restoration, steps: int | None) -> Iterator[torch.Tensor]:
+    """Pictures (C, H, W) that are all plausible, each with a noise of its own; the first is ``restore``'s."""
+    check(how, steps, session.prior, several=True)
+    return (_sample(session, how, steps, number) for number in range(count))
+
+
+@isolated()
+def mean_and_deviation(
+    session: Session, steps: int | None = None, shown: Shown = lambda samples: samples
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The restoration ``mean``, and how much its samples differ: (H, W), in 8-bit grey levels.
+
+    The deviation is the samples' standard deviation, as root mean square over the colours. It says what the
+    measurements leave open as far as the prior knows; it does not count the measurements' own rounding.
+    shown: what the samples (s, C, H, W) look like, if they are not pictures but latents.
+    """
+    check("mean", steps, session.prior)
+    found = samples(session, steps)
+    return _mean(found)[0].float(), GREY_LEVELS * shown(found).var(0).mean(0).sqrt()
+
+
+@isolated()
+def samples(
+    session: Session, steps: int | None = None, number: int = 0, count: int | None = None
+) -> torch.Tensor:
+    """Posterior samples (count, C, H, W) from the session's particles: those that ``mean`` averages."""
+    steps = usual_steps(session) if steps is None else steps
+    return session.sample(0, Sampling(steps, number, count, RESTORED_LOWEST))
+
+
+def usual_steps(session: Session) -> int:
+    """Network evaluations for each sample of ``mean`` and ``sample``, if nothing else is asked for."""
+    return CARRIED_STEPS if session.particles.carries(0) else session.plan.fresh_steps
+
+
+def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
+    if how == "sample":
+        return samples(session, steps, number, 1)[0]
+    sampler, usual = FROM_NOISE[how]
+    return session.restart(sampler, Sampling(steps or usual, number))[0]
+
+
+def _preview(session: Session) -> torch.Tensor:
+    """The particles' mean at the level they have, enlarged, then moved to agree with the measurements."""
+    channels, (height, width) = session.pyramid.channels, session.pyramid.shape(0)
+    if session.particles.values is None:
+        return torch.zeros(channels, height, width)
+    mean, limit = _mean(session.particles.values), 1.0 if session.prior.factor == 1 else LATENT_LIMIT
+    if mean.shape[2:] != (height, width):
+        # Exact: the scale is a power of two, so weights are multiples of 2^-34, and pixels of 2^-16.
+        mean = functional.interpolate(mean, (height, width), mode="bicubic", align_corners=False)
+    return session.projected(0, mean.clamp(-limit, limit).float())[0]
+
+
+def _mean(particles: torch.Tensor) -> torch.Tensor:
+    """(1, C, h, w) float64 multiples of 2^-16."""
+    whole = torch.zeros_like(particles[:1], dtype=torch.float64)
+    for particle in particles:  # their sums are exact, and one at a time needs less memory
+        whole += particle
+    return to_grid(whole / len(particles))

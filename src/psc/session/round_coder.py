@@ -1,0 +1,142 @@
+"""A round's numbers: chosen, coded, learnt from, appended to what is known; the same on both sides.
+
+The encoder has the truth and a channel that writes, the decoder has neither and a channel that reads.
+"""
+
+import zlib
+from copy import copy, deepcopy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.bitstream.float8 import Float8Coding
+from psc.bitstream.quantizer import NOT_MEASURED, UniformCoding, spread_gain
+from psc.bitstream.rangecoder import Channel, Writer, uniform
+from psc.bitstream.refinement import LEAST_CONTEXT, Cells, Refinement
+from psc.errors import PscError
+from psc.exact import to_grid
+from psc.plan.plan import Plan
+from psc.transform import Proposal, Windows
+
+DIGEST_BITS, LONG_DIGEST_BITS = 1, 8
+"""Of a round's digest in the file; the long one is for full-basis rounds, which end levels, and for every
+round with a prior that is not exact: there, states do part. A digest is of all rounds so far."""
+VALUE_LIMIT = 2048.0
+"""No picture has larger coefficients; a crafted file shall not leave the range of exact sums."""
+
+
+class StateMismatchError(PscError):
+    """The decoder's state is not the encoder's: another prior, another arithmetic, or a damaged body."""
+
+
+class RoundCoder:
+    """What the coding of measurements remembers: symbol statistics, the cells of full bases, the digest.
+
+    plan, step_index: as in the file's header. exact: whether the prior is.
+    digest: CRC-32 of all rounds so far (directions, contexts, numbers). symbols: how many numbers are known.
+    """
+
+    def __init__(self, plan: Plan, step_index: int, exact: bool) -> None:
+        self.digest, self.symbols = 0, 0
+        self.coding: Float8Coding | UniformCoding = (
+            Float8Coding() if plan.paper else UniformCoding(step_index)
+        )
+        self._plan, self._exact = plan, exact
+        self._cells: dict[int, Cells] = {}
+        self._refinement = Refinement()
+
+    def copy(self) -> "RoundCoder":
+        """One that goes its own way from here."""
+        again = copy(self)
+        again.coding, again._refinement = deepcopy(self.coding), deepcopy(self._refinement)
+        again._cells = dict(self._cells)
+        return again
+
+    def width(self, k: int) -> float:
+        """Of the cells in which level k's numbers are known; 0 if they are not uniform."""
+        return self._cells[k].width if k in self._cells else self.coding.step
+
+    def measure(
+        self, channel: Channel, index: int, proposal: Proposal, windows: Windows, truth: torch.Tensor | None
+    ) -> bool:
+        """Exchange the numbers of round ``index`` and append them; False where a cut file ends.
+
+        windows, truth: of the round's level; the truth (1, n, d) for an encoder, else None.
+        """
+        level = self._plan.rounds[index].level
+        earlier = sum(done.level == level for done in self._plan.rounds[:index])
+        gain = spread_gain(level, len(self._plan.levels), earlier, proposal.rows is None)
+        contexts = self._contexts(proposal, gain)
+        q = self._chosen(proposal, windows, truth, contexts)
+        flat, known = self.coding.code(channel, q.ravel(), contexts.ravel())
+        q, known = flat.reshape(contexts.shape), known.reshape(contexts.shape)
+        whole = bool((known | (contexts == NOT_MEASURED)).all())
+        if whole:
+            self.digest = proposal.digest(self.digest)
+            short = self._exact and proposal.rows is not None
+            whole = self._agreed(channel, index, short, contexts, q.astype("<i4", copy=False))
+        values = self.coding.dequantise(q)
+        if not self._plan.paper:
+            values += proposal.predicted
+        windows.append(proposal.rows, values.clamp_(-VALUE_LIMIT, VALUE_LIMIT), torch.from_numpy(known))
+        if self._plan.rounds[-1].refines and proposal.rows is None:
+            contexts = self._contexts(proposal, gain, LEAST_CONTEXT)
+            self._cells[level] = Cells(contexts.astype(np.int64), q == 0, self.coding.step)
+        self.symbols += int(known.sum())
+        return whole
+
+    def refine(self, channel: Channel, index: int, windows: Windows, truth: torch.Tensor | None) -> bool:
+        """Exchange halves of the cells of a level's full basis; the arguments are measure's."""
+        level, coding = self._plan.rounds[index].level, self.coding
+        assert isinstance(coding, UniformCoding)
+        assert windows.full is not None
+        values, known = windows.full
+        residual = None if truth is None else (windows.to_basis(truth)[0] - values).numpy()
+        moves, finer = self._refinement.code(channel, coding, self._cells[level], residual)
+        measured = known if finer is None else torch.from_numpy(finer.contexts >= 0)
+        windows.append(None, to_grid(values + torch.from_numpy(moves)), known | measured)
+        if finer is None:
+            return False
+        self._cells[level] = finer
+        return self._agreed(channel, index, False, np.sign(moves).astype("<i1"))
+
+    def estimate_bits(self, proposal: Proposal, level: int, windows: Windows, truth: torch.Tensor) -> int:
+        """Bits that a full basis would take at a level; nothing is exchanged or learnt."""
+        writer, own = Writer(), self.copy()
+        contexts = own._contexts(proposal, spread_gain(level, len(self._plan.levels), 0, full_basis=True))
+        q = own._chosen(proposal, windows, truth, contexts)
+        own.coding.code(writer, q.ravel(), contexts.ravel())
+        return writer.bits
+
+    def _contexts(self, proposal: Proposal, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
+        """Of all numbers: see UniformCoding.classify."""
+        parts = (proposal.variance[some] for some in proposal.chunks())
+        return np.concatenate([self.coding.context_of(part, gain, least) for part in parts])
+
+    def _chosen(
+        self, proposal: Proposal, windows: Windows, truth: torch.Tensor | None, contexts: NDArray[np.int8]
+    ) -> NDArray[np.int32]:
+        """The numbers that an encoder chooses; a decoder has yet to read them."""
+        q = np.zeros(contexts.shape, dtype=np.int32)
+        if truth is None:
+            return q
+        for some in proposal.chunks():
+            measured = proposal.measure(windows, truth[:, some], some)[0]
+            residual = measured if self._plan.paper else measured - proposal.predicted[some]
+            q[some] = self.coding.quantise(residual, contexts[some])
+        return q
+
+    def _agreed(self, channel: Channel, index: int, short: bool, *numbers: NDArray[np.signedinteger]) -> bool:
+        """Exchange the digest of all rounds so far; False if the file ends before it."""
+        for some in numbers:
+            self.digest = zlib.crc32(some.data, self.digest)
+        bits = DIGEST_BITS if short else LONG_DIGEST_BITS
+        own = self.digest % 2**bits
+        found = channel.code(np.array([own], dtype=np.int32), uniform(2**bits))
+        if len(found) and found[0] != own:
+            raise StateMismatchError(
+                f"round {index + 1}: the state here is not the encoder's, so the rest cannot be read"
+                + ("" if self._exact else " (the prior is not exact: docs/priors.md)")
+            )
+        return len(found) > 0
