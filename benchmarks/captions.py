@@ -11,13 +11,16 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from tests.headers import header_of
-
+from psc.bitstream.header import Condition, Header
+from psc.plan.plan import Settings
 from psc.plan.presets import LATENT
 
 PUBLISHED = 6
 CAPTIONS = Path(__file__).with_name("captions.txt")
-BARE = header_of(512, 512, False, LATENT, len(LATENT.rounds), 128, 0, bytes(4), False, latents=True)
+BARE = Header(
+    width=512, height=512, grey=False, settings=Settings(LATENT, len(LATENT.rounds), 128),
+    fingerprint=bytes(4), exact=False, latents=True,
+)  # fmt: skip
 
 
 def captions(path: Path = CAPTIONS) -> dict[str, list[str]]:
@@ -33,7 +36,7 @@ def captions(path: Path = CAPTIONS) -> dict[str, list[str]]:
 
 def bits(caption: str) -> int:
     """What a header is longer with the caption."""
-    return 8 * (len(dataclasses.replace(BARE, condition=caption).pack()) - len(BARE.pack()))
+    return 8 * (len(dataclasses.replace(BARE, condition=Condition(caption)).pack()) - len(BARE.pack()))
 
 
 def main() -> None:

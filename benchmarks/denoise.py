@@ -18,7 +18,7 @@ import torch
 from training.data import files
 from training.priors import prior
 
-from psc.images.pixels import read_image
+from psc.images.opening import read_image
 from psc.plan.noise_levels import HIGHEST, LOWEST, sigma
 from psc.prior import Prior
 

@@ -21,10 +21,11 @@ import numpy as np
 import torch
 
 import psc
-from benchmarks.curves import bd_rate
-from benchmarks.kodak import centre_crop
+from benchmarks.crops import centre_crop
 from psc.bitstream.header import unpack
-from psc.images.pixels import psnr, read_image
+from psc.evaluate.bd import bd_rate
+from psc.images.opening import read_image
+from psc.images.pixels import psnr
 from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
 from psc.plan.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
 
@@ -89,6 +90,7 @@ def table(a: argparse.Namespace) -> None:
             continue
         own = curves(found, effort, a.steps)
         rates = [bd_rate(anchor[name], own[name]) for name in own if name in anchor]
+        rates = [rate for rate in rates if rate is not None]
         cells = [effort, ", ".join(str(level.samples) for level in a.plans[effort].levels)]
         cells += [f"{np.mean([r[key] for r in some]):.0f}" for key in ("nfe", "restore_nfe")]
         cells += [mean_and_error(rates), f"{np.median([r['seconds'] for r in some]):.1f}"]

@@ -1,4 +1,4 @@
-"""Where the constants of psc.rate.forecast come from.
+"""Where the constants of psc.rate.tuning.ForecastTuning come from.
 
     python -m benchmarks.forecast FOLDER --every 4 --limit 20 --steps 152 136 128 120 108
     python -m benchmarks.forecast FOLDER --fit --steps 152 136 128 120 108      what is there already
@@ -6,14 +6,15 @@
 Encodes centre crops of validation photographs with several steps; one JSON line each, and lines that are
 there already are not computed again. Fits, level by level and in logarithms, bits and squared error to what
 the forecast computes from the picture: v within pictures, u over all of them; how a level's misjudgement goes
-on in the next finer one (SPILL); full resolution's bits to what its trial and the corrected forecast promise
-after the coarser levels (TRIAL); and the last round's bits to what a few of its samples promise (LAST).
-Standard deviations of what remains are in octaves, but for LAST.
+on in the next finer one (bits_spill, error_spill); full resolution's bits to what its trial and the corrected
+forecast promise after the coarser levels (trial); and the last round's bits to what a few of its samples
+promise (last). Standard deviations of what remains are in octaves, but for last.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -22,13 +23,16 @@ import torch
 from numpy.typing import NDArray
 
 import psc
-from benchmarks.kodak import centre_crop
+from benchmarks.crops import centre_crop
+from psc.images.opening import read_image
 from psc.images.picture import Picture
-from psc.images.pixels import read_image, to_tensor
+from psc.images.pixels import to_tensor
 from psc.plan.presets import DEFAULT, at_step
 from psc.prior import Prior
 from psc.rate import forecast
-from psc.rate.targets import QUICK, last_trial
+from psc.rate.attempt import QUICK
+from psc.rate.last_rounds import last_trial
+from psc.rate.tuning import FORECAST
 from psc.session.context import Context
 from psc.session.encoder import Encoder
 from psc.session.restore import restore
@@ -54,7 +58,7 @@ def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> Row:
         bits[level], before = side.writer.bits - before, side.writer.bits
         left[level] = side.session.errors()[0]
         if level == 1:
-            trial = side.session.trial(*QUICK)
+            trial = side.session.estimate_bits(QUICK)
     truth = side.session.pyramid.decompose(picture[None])
     last = side.session.pyramid.decompose(restore(side.session)[None])
     error = [float(((a - b) ** 2).sum()) for a, b in zip(truth, last, strict=True)]
@@ -65,7 +69,7 @@ def outcomes(picture: torch.Tensor, step: int, prior: Prior) -> Row:
 def features(picture: torch.Tensor, step: int) -> Row:
     """The forecast's b and d of each level, before any constants (u = 0, v = 1), per pixel."""
     plain = ((0.0, 1.0),) * LEVELS
-    with mock.patch.multiple(forecast, BITS=plain, ERROR=plain):
+    with mock.patch.object(forecast, "FORECAST", replace(FORECAST, bits=plain, error=plain)):
         found = forecast.Forecast(picture).outcome(step)
     return {"b": list(found.bits / picture[0].numel()), "d": list(found.error / picture[0].numel())}
 
@@ -101,7 +105,7 @@ def logarithms(found: list[list[dict]], *keys: str) -> Array:
 
 
 def report(a: argparse.Namespace) -> None:
-    """The constants as psc.rate.forecast has them, from the pictures that have all steps."""
+    """The fields of psc.rate.tuning.ForecastTuning, from the pictures that have all steps."""
     at = {(r["image"], r["step"]): r for r in rows(a.out) if r["pixels"] == a.crop**2}
     names = sorted({name for name, _ in at if all((name, step) in at for step in a.steps)})
     found = [[at[name, step] for step in a.steps] for name in names]
@@ -115,14 +119,14 @@ def report(a: argparse.Namespace) -> None:
     for kind, name in enumerate(KINDS):
         pairs = ", ".join(f"({p:.2f}, {q:.2f})" for p, q in zip(u[kind], v[kind], strict=True))
         spills.append(tuple(slope(off[:, kind, k + 1], off[:, kind, k]) for k in range(LEVELS - 1)))
-        print(f"{name.upper()}: Constants = ({pairs})  # {deviations((y - v * x - u)[:, :, kind])}")
-    print(f"BITS_SPILL, ERROR_SPILL = {spills[0]}, {spills[1]}")
+        print(f"{name} = ({pairs})  # {deviations((y - v * x - u)[:, :, kind])}")
+    print(f"bits_spill, error_spill = {spills[0]}, {spills[1]}")
     ratios = (y[:, :, 1] - logarithms(found, "left")[:, :, 0])[..., 1:]
-    print(f"LATER = {2 ** ratios.mean():.2f}  # {deviations(ratios)}, coarser levels")
+    print(f"later = {2 ** ratios.mean():.2f}  # {deviations(ratios)}, coarser levels")
     trial = np.log2([[max(r["trial"], 1) / r["pixels"] for r in some] for some in found])
     fit_trial(trial, corrected(x, y, np.stack([u[0], v[0]]), spills[0][0]), y[:, :, 0, 0], "constants above")
-    present = np.array(forecast.BITS).T
-    fit_trial(trial, corrected(x, y, present, forecast.BITS_SPILL[0]), y[:, :, 0, 0], "psc.rate.forecast's")
+    present = np.array(FORECAST.bits).T
+    fit_trial(trial, corrected(x, y, present, FORECAST.bits_spill[0]), y[:, :, 0, 0], "psc.rate.tuning's")
     fit_last([r for some in found for r in some])
 
 
@@ -134,7 +138,7 @@ def fit_last(found: list[dict]) -> None:
     choices = [(u, v) for u in np.arange(0.5, 2.5, 0.05) for v in np.arange(0.0005, 0.02, 0.0005)]
     off = [(((u * t * t / (t + v * pixels) - last) / bits) ** 2).mean() ** 0.5 for u, v in choices]
     (u, v), best = choices[int(np.argmin(off))], min(off)
-    print(f"LAST = ({u:.2f}, {v:.4f})  # {100 * best:.1f} % of a file")
+    print(f"last = ({u:.2f}, {v:.4f})  # {100 * best:.1f} % of a file")
 
 
 def corrected(x: Array, y: Array, constants: Array, spill: float) -> Array:
@@ -149,7 +153,7 @@ def fit_trial(trial: Array, promised: Array, true: Array, which: str) -> None:
     left = [true.ravel() - a @ found, true.ravel() - a[:, 2]]
     alone = f"forecast alone: mean {left[1].mean():+.2f}, sd {left[1].std():.2f}"
     triple = ", ".join(f"{value:.2f}" for value in found)
-    print(f"TRIAL = ({triple})  # sd {left[0].std():.2f}; with {which}; {alone}")
+    print(f"trial = ({triple})  # sd {left[0].std():.2f}; with {which}; {alone}")
 
 
 def slope(coarser: Array, finer: Array) -> float:

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 import psc
-from psc.images.pixels import read_image
+from psc.images.opening import read_image
 from psc.plan.plan import Plan
 from psc.plan.presets import DEFAULT_EFFORT, EFFORTS
 from psc.prior.embedded import prior as embedded

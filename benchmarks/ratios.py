@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import psc
-from benchmarks.kodak import centre_crop
+from benchmarks.crops import centre_crop
 from psc.evaluate.codecs import Codec, codecs, nearest_below
 from psc.images.pixels import psnr
 from psc.plan.noise_levels import sigma

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.kodak import centre_crop
-from psc.images.pixels import read_image
+from benchmarks.crops import centre_crop
+from psc.images.opening import read_image
 from psc.plan.presets import DEFAULT_EFFORT, EFFORTS
 
 STAGE = """
@@ -31,7 +31,7 @@ import json, resource, sys, time
 import torch
 torch.set_num_threads(int(sys.argv[1]))
 import psc
-from psc.images.pixels import read_image
+from psc.images.opening import read_image
 prior = psc.load_prior()
 start = time.perf_counter()
 if sys.argv[2] == "encode":

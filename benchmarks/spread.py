@@ -2,9 +2,9 @@
 
     python -m benchmarks.spread FOLDER --limit 24 --steps 147 139 131 117 [--effort 5]
 
-This is where the constants of psc.bitstream.quantizer come from. Encodes crops of the folder's photographs, one
-step index after another, and prints for every round of a level the mean of |q| in units of the predicted
-spread before calibration (the GAINS are 64 times that),
+This is where the numbers of psc.bitstream.quantizer_constants come from. Encodes crops of the folder's
+photographs, one step index after another, and prints for every round of a level the mean of |q| in units of
+the predicted spread before calibration (the GAINS are 64 times that),
 and for every class the share of zeros and the ratio of the geometric tail, in 1024ths (ZERO, RATIO). Use
 validation photographs, never the ones that results are reported on.
 """
@@ -19,11 +19,12 @@ import torch
 from numpy.typing import NDArray
 
 import psc
-from benchmarks.kodak import centre_crop
+from benchmarks.crops import centre_crop
 from psc.bitstream.quantizer import MODELS, NOT_MEASURED, UniformCoding
 from psc.bitstream.rangecoder import Channel
+from psc.images.opening import read_image
 from psc.images.picture import Picture
-from psc.images.pixels import read_image, to_tensor
+from psc.images.pixels import to_tensor
 from psc.plan.plan import FULL_BASIS, Settings
 from psc.plan.presets import DEFAULT_EFFORT, EFFORTS, at_step
 from psc.prior import Prior
@@ -41,7 +42,7 @@ class Recorder(UniformCoding):
         self.key: tuple = ()
         self._rounds, self._classes = rounds, classes
 
-    def classify(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
+    def context_of(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
         self._spread = (variance.sqrt() / self.step).numpy().ravel()
         return super().context_of(variance, gain, least)
 
@@ -56,7 +57,7 @@ class Recorder(UniformCoding):
 
 def record(picture: torch.Tensor, chosen: Settings, prior: Prior, rounds: Sums, classes: Sums) -> None:
     side = Encoder(Picture(picture), chosen, Context(prior))
-    recorder = side.session._exchange.coding = Recorder(chosen.step_index, rounds, classes)
+    recorder = side.session._coder.coding = Recorder(chosen.step_index, rounds, classes)
     planned = chosen.plan.rounds
     for index, item in enumerate(planned):
         earlier = sum(done.level == item.level for done in planned[:index])

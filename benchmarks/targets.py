@@ -6,7 +6,6 @@
     python -m benchmarks.targets DIR --halve 140 120            those, cut to half their bytes and decoded
     python -m benchmarks.targets DIR --progressive 140 120      such files, of the preset progressive
     python -m benchmarks.targets DIR --table
-    python -m benchmarks.targets DIR --plot PNG
 
 Centre crops of a folder's pictures; one JSON line each, and lines that are there already are not computed
 again. Cost: network evaluations of all attempts over those of one plain encode. Mean restorations, from the
@@ -25,13 +24,17 @@ import torch
 from PIL import Image
 
 import psc
-from benchmarks.curves import Curve, bd_rate
-from benchmarks.kodak import centre_crop, mean_curve, nearest, others
-from psc.images.pixels import psnr, read_image, to_image, to_tensor
+from benchmarks.baselines import nearest, others
+from benchmarks.crops import Curve, centre_crop
+from psc.evaluate.bd import bd_rate
+from psc.images.opening import read_image
+from psc.images.picture import Picture
+from psc.images.pixels import psnr, to_image, to_tensor
 from psc.plan.plan import OCTAVE, Settings
 from psc.plan.presets import BEST_STEP, DEFAULT, PROGRESSIVE, at_step
 from psc.prior import Prior
 from psc.rate import control
+from psc.session.context import Context
 from psc.session.restore import restore
 
 KINDS = ("bpp", "psnr", "steps", "halve", "progressive")
@@ -49,12 +52,12 @@ class Cost:
 
 
 def targeted(image: Image.Image, kind: str, value: float, prior: Prior) -> Row:
-    picture, cost = to_tensor(image), Cost()
-    how = {"start": at_step(BEST_STEP), "prior": prior, "progress": cost}
+    picture, cost = Picture(to_tensor(image)), Cost()
+    start, context = at_step(BEST_STEP), Context(prior, cost)
     if kind == "bpp":
-        found = control.to_size(picture, int(value * image.width * image.height / 8), **how)
+        found = control.to_size(picture, int(value * image.width * image.height / 8), start, context)
     else:
-        found = control.to_psnr(picture, value, **how)
+        found = control.to_psnr(picture, value, start, context)
     spent = cost.nfe / PLAIN
     decoded = to_image(restore(found.session))
     return {"bytes": len(found.data), "psnr": psnr(decoded, image), "cost": spent, "excess": found.excess}
@@ -135,7 +138,11 @@ def table(a: argparse.Namespace) -> None:
     images = sorted({r["image"] for r in found})
     of = {name: [r for r in found if r["image"] == name] for name in images}
     whole = [n for n in images if len(curve(of[n], "steps")) > 2]
-    rates = [_bd(curve(of[n], "steps"), curve(of[n], "bpp")) for n in whole if curve(of[n], "bpp")]
+    rates = [
+        rate
+        for n in whole
+        if curve(of[n], "bpp") and (rate := _bd(curve(of[n], "steps"), curve(of[n], "bpp"))) is not None
+    ]
     if rates:
         print(f"BD-rate of targets against fixed steps: {np.mean(rates):+.1f} % ({len(rates)} pictures)")
     for kind, key in (("halve", ""), ("progressive", ""), ("progressive", "whole_")):
@@ -143,38 +150,6 @@ def table(a: argparse.Namespace) -> None:
         if losses:
             what = f"{kind}, {key or 'half'}: below files of that size"
             print(f"{what}: mean {np.mean(losses):.2f} dB, most {max(losses):.2f} dB")
-
-
-def plot(a: argparse.Namespace) -> None:
-    """Mean bits per pixel against mean PSNR: ours by target, the others by quality setting."""
-    from matplotlib.figure import Figure
-
-    found = [r for r in rows(a.out) if r["kind"] == "bpp"]
-    targets = sorted({r["target"] for r in found})
-    ours = [[(r["bytes"], r["psnr"]) for r in found if r["target"] == target] for target in targets]
-    curves = {"PSC": ours}
-    for image in whole_of(found):
-        for name, points in _others(a.folder / image, a.crop).items():
-            settings = curves.setdefault(name, [[] for _ in points])
-            for some, point in zip(settings, points, strict=True):
-                some.append(point)
-    figure = Figure(figsize=(7, 4.5))
-    axes = figure.add_subplot()
-    for name, settings in curves.items():
-        bold = name == "PSC"
-        style = {"linewidth": 2 if bold else 1, "color": "black" if bold else None, "label": name}
-        axes.plot(*mean_curve(settings, a.crop**2), "o-" if bold else ".-", **style)
-    axes.set(xlim=(0, 0.45), ylim=(20, 30), xlabel="bits per pixel (whole file)", ylabel="PSNR, dB")
-    axes.legend(loc="lower right")
-    axes.grid(alpha=0.3)
-    figure.savefig(a.plot, dpi=110, bbox_inches="tight")
-
-
-def whole_of(found: list[dict]) -> list[str]:
-    """The pictures of which there are all targets."""
-    targets = {r["target"] for r in found}
-    names = sorted({r["image"] for r in found})
-    return [n for n in names if {r["target"] for r in found if r["image"] == n} == targets]
 
 
 @functools.cache
@@ -192,7 +167,7 @@ def _print_others(a: argparse.Namespace, some: list[dict]) -> None:
         print(f"    {name}: {8 * size / a.crop**2:.4f} bpp {db:.2f} dB")
 
 
-def _bd(anchor: dict, test: dict) -> float:
+def _bd(anchor: dict, test: dict) -> float | None:
     return bd_rate(list(anchor.values()), list(test.values()))
 
 
@@ -213,11 +188,10 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--plot", metavar="PNG", help="draw the curves of what was measured")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/targets.jsonl"))
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
-    (table if a.table else plot if a.plot else measure)(a)
+    (table if a.table else measure)(a)
 
 
 if __name__ == "__main__":

@@ -22,18 +22,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from tests.headers import header_of
 
 import psc
-from benchmarks.kodak import centre_crop, psnr
-from psc.bitstream.header import FINGERPRINT_BYTES
-from psc.bitstream.rangecoder import Writer
+from benchmarks.crops import centre_crop
 from psc.evaluate.frechet import Features, efficientnet, frechet
-from psc.images.pixels import to_image, to_tensor
-from psc.session.progress import silent
+from psc.images.picture import Picture
+from psc.images.pixels import psnr, to_image
+from psc.session.context import Context
+from psc.session.encoder import Encoder
 from psc.session.restore import restore
 from psc.session.session import Session
-from psc.session.setup import open_session
 
 CHOICES: dict[str, tuple[int | None, ...]] = {
     "preview": (None,),
@@ -94,14 +92,9 @@ def measure(results: Results) -> None:
 
 def encoded(image: Image.Image, chosen: psc.Settings, prior: object) -> tuple[Session, int]:
     """An encoder's session after its last round, and the bytes of its file."""
-    header = header_of(
-        image.width, image.height, False, chosen.plan, chosen.rounds, chosen.step_index, chosen.seed,
-        prior.fingerprint[:FINGERPRINT_BYTES], prior.exact,
-    )  # fmt: skip
-    writer = Writer()
-    session = open_session(header, prior, writer, silent, to_tensor(image))
-    session.run(chosen.rounds)
-    return session, len(header.pack()) + len(writer.finish())
+    side = Encoder(Picture.of(image), chosen, Context(prior))
+    side.session.run(chosen.rounds)
+    return side.session, len(side.file())
 
 
 def points(results: Results) -> list[dict]:

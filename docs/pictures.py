@@ -10,8 +10,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from psc import load_prior
+from psc.images.opening import read_image
 from psc.images.picture import Picture
-from psc.images.pixels import psnr, read_image, to_image, to_tensor
+from psc.images.pixels import psnr, to_image, to_tensor
 from psc.plan.presets import settings
 from psc.session.context import Context
 from psc.session.encoder import Encoder
@@ -56,8 +57,8 @@ def pattern(session: Session, level: int, row: int) -> Image.Image:
 
 def crowd(session: Session) -> list[tuple[str, Image.Image]]:
     """Three of the particles, and how much all of them differ, at the size that they have."""
-    assert session.particles is not None
-    x = session.particles
+    x = session.particles.values
+    assert x is not None
     deviation = 127.5 * x.double().var(0).mean(0).sqrt()
     panels = [(f"sample {number + 1}", to_image(x[number])) for number in range(3)]
     return [*panels, (f"how much all {len(x)} differ", tints.tinted(deviation.float().numpy()))]

@@ -12,7 +12,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import psc
-from psc.images.pixels import psnr, read_image
+from psc.images.opening import read_image
+from psc.images.pixels import psnr
 from psc.session.progress import Progress
 
 HERE = Path(__file__).parent

@@ -10,6 +10,7 @@ import shlex
 import sys
 import tomllib
 import webbrowser
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,9 @@ from tests.test_evaluate import small_file
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+TEXTS = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "FORMAT.md", "SECURITY.md"))]
+TEXTS += sorted(ROOT.glob("*/README.md"))
+REFERENCE = ROOT / "docs/reference/python.md"
 STAND_IN = prior.HaarGaussian(low=1.5, detail=(0.05, 0.1, 0.25, 0.5))
 SAMPLE = ROOT / "examples/chelsea.png"
 SIZE = (160, 128)
@@ -161,3 +165,49 @@ def test_there_are_examples_and_few_are_not_run() -> None:
     skipped = [block for block in every if block.skip]
     assert len(skipped) < len(every) / 2
     assert all(len(block.skip) > 10 for block in skipped)
+
+
+def test_modules_that_commands_name_are_there() -> None:
+    """Those of the project; ``python -m pytest`` and the like are others' affair."""
+    module = re.compile(r"python3? -m ((?:benchmarks|fuzz|reference|tests|training)[\w.]*)")
+    named = {(page.name, name) for page in TEXTS for name in module.findall(page.read_text())}
+    assert len(named) > 10
+    assert not [(page, name) for page, name in sorted(named) if not find_spec(name)]
+
+
+def test_files_that_the_text_names_are_there() -> None:
+    """``src/psc/plan/plan.py``, or ``psc/plan/plan.py`` for short."""
+    folder = "(?:src/psc|psc|benchmarks|docs|tests|training)"
+    path = re.compile(rf"(?<![\w:/.]){folder}/[\w/.-]*\w\.(?:py|toml|md|txt)\b")
+    named = {(page.name, name) for page in TEXTS for name in path.findall(page.read_text())}
+    assert len(named) > 20
+    there = {name for _, name in named for at in ("", "src") if (ROOT / at / name).exists()}
+    lost = [(page, name) for page, name in sorted(named) if name not in there]
+    assert not lost
+
+
+def test_names_that_the_text_gives_are_there() -> None:
+    """``psc.session.journal``, ``psc.prior.Prior.denoise``: modules, and what is in them."""
+    name = re.compile(r"`(psc(?:\.\w+)+)(?:`|\()")
+    named = {(page.name, found) for page in TEXTS for found in name.findall(page.read_text())}
+    assert len(named) > 20
+    assert not [(page, found) for page, found in sorted(named) if not is_there(found)]
+
+
+def is_there(name: str) -> bool:
+    """Whether the last parts of a dotted name are attributes of the module that its first parts name."""
+    parts, thing = name.split(".")[1:], psc
+    for i, part in enumerate(parts):
+        module = ".".join(["psc", *parts[: i + 1]])
+        if not hasattr(thing, part):
+            try:
+                import_module(module)
+            except ImportError:
+                return False
+        thing = getattr(thing, part)
+    return True
+
+
+def test_the_reference_has_every_public_name() -> None:
+    listed = set(re.findall(r"^(?:::: |      heading: )psc\.(\w+)$", REFERENCE.read_text(), re.M))
+    assert {name for name in psc.__all__ if not name.startswith("_")} <= listed

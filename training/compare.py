@@ -12,11 +12,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from benchmarks.curves import Curve, bd_rate
-from benchmarks.kodak import centre_crop
+from benchmarks.crops import Curve, centre_crop
 
 import psc
-from psc.images.pixels import psnr, read_image
+from psc.evaluate.bd import bd_rate
+from psc.images.opening import read_image
+from psc.images.pixels import psnr
 from psc.plan.noise_levels import sigma
 from psc.prior import Prior
 from training.priors import prior
@@ -57,7 +58,9 @@ def main() -> None:
             found = curve(model, a.data / "val", a.codec)
             first = first or found
             points = ", ".join(f"{bpp:.4f} bpp {db:.2f} dB" for bpp, db in found)
-            print(f"{file}: {points}; BD-rate {bd_rate(first, found):+.1f} %", flush=True)
+            rate = bd_rate(first, found)
+            told = "none: the curves share no PSNR" if rate is None else f"{rate:+.1f} %"
+            print(f"{file}: {points}; BD-rate {told}", flush=True)
 
 
 if __name__ == "__main__":

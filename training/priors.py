@@ -24,8 +24,7 @@ INDEX = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
 class FloatPrior:
     """A trained network before it is rounded, as a prior for experiments."""
 
-    name, channels, factor, exact, native_size = "float", 3, 1, False, 64
-    sigma_min, sigma_max = sigma(LOWEST), sigma(HIGHEST)
+    name, channels, factor, exact = "float", 3, 1, False
 
     def __init__(self, net: Net, fingerprint: bytes, device: str = "cpu") -> None:
         self.net = net.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and val/")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="where block means are kept (gigabytes); default OUT")
-    parser.add_argument("--init", type=Path, help="weights to start from: a checkpoint.pt or .safetensors")
+    parser.add_argument("--init", type=Path, help="weights to start from; see training.initial")
     parser.add_argument("--from", dest="start", type=Path, help="run whose checkpoint to go on from, in OUT")
     parser.add_argument("--shape", choices=SHAPES, default="deep")
     parser.add_argument("--integers", action="store_true", help="second phase: round to integers, fine-tune")

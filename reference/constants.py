@@ -1,0 +1,87 @@
+"""Every number of FORMAT.md that belongs to a version of the format rather than to a method."""
+
+MAGIC = b"\x89PSC"
+VERSION = 4
+
+MAX_SIDE = 65535
+LOWEST_STEP = 48
+"""Of the quantiser's steps, but for paper plans."""
+
+# Section 2: the plan.
+MAX_LEVELS, MAX_ROUNDS = 8, 255
+MAX_WINDOW = 256
+"""Of scale x window."""
+MAX_SAMPLES = 64
+"""Of estimates x samples."""
+
+# Section 4: the SHA-256 of the table of normal variates.
+NOISE_TABLE = "ee46eda6f743ea9b2949c72134d6385025bcc7573bb0fba98b3bf40224779880"
+
+# Section 5: noise levels.
+LOWEST_LEVEL, HIGHEST_LEVEL = 32, 117
+RESTART_LEVEL = 42
+"""The lowest that a draw starts from at the level of the last round."""
+RESTORATION_LEVEL, RESTORATION_STEPS = 50, 3
+"""The same for the draw of section 12, and its steps."""
+CLAMP = 1.5
+BATCH_PIXELS = 2**20
+
+# Section 7: steps, classes, tables.
+STEPS = (
+    65536, 68438, 71468, 74632, 77936, 81386, 84990, 88752,
+    92682, 96785, 101070, 105545, 110218, 115098, 120194, 125515,
+)  # fmt: skip
+HIGHEST_CLASS, LOWEST_REFINED_CLASS = 79, -64
+CALIBRATION_COARSEST = (99, 152, 84, 72, 68, 54, 50, 52)
+CALIBRATION_FINEST = (105, 62, 50, 45, 42, 38, 36, 34)
+CALIBRATION_BETWEEN = (134, 78, 60, 52, 48, 45, 45, 42)
+CALIBRATION_FULL = {"coarsest": 54, "finest": 83, "between": 75}
+TABLE_ZERO = (861, 791, 710, 631, 559, 476, 405, 350, 299, 252, 208, 184, 161, 125, 115, 86, 72, 70, 57, 50)
+TABLE_RATIO = (
+    71, 89, 119, 155, 199, 242, 304, 368, 435, 499, 565, 615, 675, 713, 754, 794, 829, 853, 882, 899,
+)  # fmt: skip
+CONFIDENCE, FLOAT8_CONFIDENCE = 200, 8
+LARGEST_VALUE = 2048.0
+
+# Section 8.
+JACOBI_SWEEPS = 5
+
+# Section 10: levels (scale, window, samples, start, end, estimates) and rounds, as in the text.
+_COARSE = (16, 4, 12, 74, 32, 1)
+_ROUNDS = "2: 5, 14; 5, 8 x 8; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: {}, 5; F, 3"
+_DEFAULT = ((1, 8, 8, 64, 44, 3), (4, 8, 10, 74, 38, 2), _COARSE)
+NAMED_PLANS = {
+    1: (_DEFAULT, _ROUNDS.format(10)),
+    2: (((1, 0, 16, 74, 32, 1),), "0: 12, 20 x 255"),
+    3: (((1, 8, 12, 74, 32, 1),), "0: 8, 14; 8, 8 x 5; F, 8"),
+    4: (((1, 0, 16, 74, 32, 1),), "0: 12, 50 x 255"),
+    5: (_DEFAULT, _ROUNDS.format(10) + "; 2: F, 0; 1: F, 0; 0: F, 0"),
+    6: (
+        ((1, 8, 4, 64, 44, 3), (4, 8, 4, 74, 38, 2), _COARSE),
+        "2: 5, 14; 5, 8 x 8; F, 8; 1: 6, 10; 6, 4 x 7; F, 4; 0: 8, 4; F, 3",
+    ),
+    7: (((1, 8, 4, 64, 44, 3), (4, 8, 6, 74, 38, 2), _COARSE), _ROUNDS.format(8)),
+    8: (((1, 8, 6, 64, 44, 3), (4, 8, 6, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
+    9: (((1, 8, 6, 64, 44, 3), (4, 8, 8, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
+    10: (((1, 8, 10, 64, 44, 3), (4, 8, 10, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
+    11: (((1, 8, 12, 64, 44, 3), (4, 8, 12, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
+    12: (
+        ((1, 8, 16, 64, 44, 3), (4, 8, 16, 74, 38, 2), (16, 4, 16, 74, 32, 1)),
+        _ROUNDS.format(12),
+    ),
+    13: (
+        ((1, 8, 16, 64, 40, 3), (4, 8, 16, 74, 38, 2), (16, 4, 16, 74, 32, 1)),
+        "2: 5, 14; 5, 8 x 8; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: 12, 8; F, 5",
+    ),
+}
+PAPER_PLANS = (2, 4)
+
+# Section 14.
+EMBEDDED_PRIOR = "0853973c"
+
+# Section 16.
+CAPTION_MODEL = "0367f4f5d26592be5840f53b3a88aa90f9af09af207a2ae8ed1f267eefaa18ad"
+MAX_CAPTION, MAX_CAPTION_BYTES = 1000, 3011
+
+# Section 17.
+MAX_EXTRAS, MAX_EXTRA = 2**28, 2**24

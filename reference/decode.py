@@ -1,0 +1,136 @@
+"""FORMAT.md, sections 6 and 7: the rounds. One draw, one set of rows and one piece of the body each."""
+
+import zlib
+
+import numpy as np
+
+from reference import (
+    captions,
+    components,
+    float8,
+    header,
+    posterior,
+    pyramid,
+    quantiser,
+    refinement,
+    restore,
+    tables,
+)
+from reference.errors import DamagedFileError, EndOfCertaintyError, UnsupportedError
+from reference.grids import grid, integers
+from reference.plan import Round
+from reference.rangecoder import CertainDecoder, RangeDecoder
+from reference.sampler import Prior, Sampler
+
+
+def decode(data: bytes, prior: Prior, restoration: str = "mean", allow_partial: bool = False) -> np.ndarray:
+    """The picture of a file, (height, width, channels) in 8 bits."""
+    decoder = Decoder(header.parse(data, allow_partial), prior)
+    decoder.run()
+    return decoder.picture(restoration)
+
+
+class Decoder:
+    """A file's rounds."""
+
+    def __init__(self, head: header.Header, prior: Prior):
+        if head.condition:
+            raise UnsupportedError(f"no prior here knows the condition {captions.caption(head.condition)!r}")
+        if head.latent:
+            raise UnsupportedError("latents are left out here")
+        if prior.identity[:4] != head.prior or not head.exact:
+            raise UnsupportedError("the file was made with another prior")
+        self.head = head
+        height, width = (-(-side // head.plan.block) * head.plan.block for side in (head.height, head.width))
+        delta = 0.0 if head.plan.paper else head.delta
+        self.sampler = Sampler(head.plan, (head.channels, height, width), prior, head.seed, delta)
+        self.coder = CertainDecoder(head.body) if head.cut else RangeDecoder(head.body)
+        self.numbers = tables.number_tables()
+        self.refinements = refinement.RefinementTables()
+        self.float8 = tables.float8_table()
+        self.cells: dict[int, refinement.Cells] = {}
+        self.rounds_at = [0] * len(head.plan.levels)
+        self.crc = 0
+
+    def run(self) -> None:
+        """All rounds of the body."""
+        for item in self.head.plan.rounds[: self.head.rounds]:
+            complete = self._refine(item.level) if item.steps == 0 else self._round(item)
+            if not complete:
+                break
+            for table in (*self.numbers, self.float8, *self.refinements.all):
+                table.learn()
+
+    def picture(self, restoration: str) -> np.ndarray:
+        """The picture as far as it is known, (height, width, channels) in 8 bits."""
+        enlarged = restore.to_bytes(restore.restore(self.sampler, restoration))
+        return enlarged[: self.head.height, : self.head.width]
+
+    def _round(self, item: Round) -> bool:
+        """A draw and its numbers; whether all of them were certain."""
+        sampler, k = self.sampler, item.level
+        plan, level, known = sampler.plan, sampler.plan.levels[item.level], sampler.known[item.level]
+        estimates = sampler.draw(k, item.steps)[-level.estimates :]
+        f = np.concatenate([pyramid.coefficients(x, plan.levels, k)[k] for x in estimates])
+        if item.rows:
+            rows, sampler.unmeasured = components.next_rows(f, known.rows, level.samples, item.rows)
+            c = grid(np.einsum("wrn,pwn->pwr", rows, f), 16)
+            self._feed(integers(rows, 20))
+        else:
+            rows, sampler.unmeasured = None, 0.0
+            c = posterior.change_basis(f, posterior.colour_matrix(self.head.channels))
+        predicted, variance = components.prediction(c, level.samples)
+        self._feed(integers(predicted, 16))
+        y, measured, complete = self._numbers(item, predicted, variance)
+        if rows is None:
+            known.basis, known.measured = y, measured
+        else:
+            known.add_rows(rows * measured[:, :, None], y)
+        return complete and self._digest_holds(rows is None)
+
+    def _numbers(
+        self, item: Round, predicted: np.ndarray, variance: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, bool]:
+        """The values of a round's numbers, which of them are measured, and whether all were certain."""
+        plan, k, shape = self.sampler.plan, item.level, predicted.shape
+        if plan.paper:
+            q, certain, complete = float8.decode_numbers(self.coder, predicted.size, self.float8)
+            kinds, y = np.zeros(shape, np.int64), float8.values(q).reshape(shape)
+            measured = certain.reshape(shape)
+        else:
+            gain = quantiser.calibration(k, len(plan.levels), item.rows == 0, self.rounds_at[k])
+            kinds = quantiser.classes(variance, gain, self.head.delta)
+            q, certain, complete = quantiser.decode_numbers(self.coder, kinds.ravel(), self.numbers)
+            y = quantiser.dequantise(predicted, q.reshape(shape), self.head.delta)
+            measured = certain.reshape(shape)
+            if item.rows == 0:
+                self.cells[k] = refinement.Cells(y.ravel(), kinds.ravel(), q, self.head.delta)
+        self.rounds_at[k] += 1
+        self._feed(np.maximum(kinds, -1).astype("i1"))
+        self._feed(q.astype("<i4"))
+        return y, measured, complete
+
+    def _refine(self, k: int) -> bool:
+        """A round without a draw."""
+        cells, known = self.cells[k], self.sampler.known[k]
+        signs, complete = cells.refine(self.coder, self.refinements, self.numbers)
+        known.basis, known.measured = (x.reshape(known.measured.shape) for x in (cells.y, cells.measured))
+        self.sampler.cells[k] = cells.width
+        self._feed(signs.astype("i1"))
+        return complete and self._digest_holds(True)
+
+    def _feed(self, array: np.ndarray) -> None:
+        self.crc = zlib.crc32(np.ascontiguousarray(array).tobytes(), self.crc)
+
+    def _digest_holds(self, full: bool) -> bool:
+        """Compare digests: False if the file's own is not certain."""
+        count = 256 if full else 2
+        try:
+            digest = self.coder.decode_uniform(count)
+        except EndOfCertaintyError:
+            return False
+        if digest != self.crc % count:
+            raise DamagedFileError(
+                "a round's digest differs: damage, or not the same numbers as the encoder's"
+            )
+        return True
