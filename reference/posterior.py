@@ -37,7 +37,12 @@ def colour_matrix(channels: int) -> np.ndarray:
 
 
 def change_basis(f: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """C f (or C^T g, with C^T for ``matrix``) for coefficients (..., channels x numbers)."""
+    """C f (or C^T g, with C^T for ``matrix``) for coefficients (..., channels x numbers).
+
+    The identity leaves values between the grid's points where they are.
+    """
+    if len(matrix) != 3:
+        return f
     planes = f.reshape(*f.shape[:-1], len(matrix), -1)
     return grid(matrix @ planes, 16).reshape(f.shape)
 

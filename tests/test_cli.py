@@ -4,24 +4,30 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import typing
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import psc
-from psc import files, prior
-from psc.cli import app
+from psc import PscError, files, prior
+from psc.bitstream.container import seal
+from psc.bitstream.header import Condition, unpack
+from psc.cli import app, console
+from psc.cli import names as file_names
 from psc.codec import encode as encode_module
-from psc.images import pixels
-from psc.session import restore
+from psc.images import opening
+from psc.plan.presets import PRESETS
+from psc.prior.pretrained import download
+from psc.session.restorations import RESTORATIONS
 from tests.conftest import interruptible
 
 SIZE = (40, 30)
@@ -163,8 +169,9 @@ def test_grey_and_seed_reach_the_file(psc: Psc, folder: Path) -> None:
     assert (header["mode"], header["seed"]) == ("L", 7)
 
 
-def test_the_choices_of_restore_are_those_of_the_library() -> None:
-    assert tuple(app.Restore) == typing.get_args(restore.Restoration)
+def test_choices_are_those_of_the_library(psc: Psc) -> None:
+    assert "|".join(RESTORATIONS) in "".join(psc("decode", "--help").out.decode().split())
+    assert "|".join(PRESETS) in "".join(psc("encode", "--help").out.decode().split())
 
 
 def test_variations_are_files_of_their_own(psc: Psc, folder: Path, monkeypatch: Any) -> None:
@@ -250,7 +257,7 @@ def test_a_bar_only_on_a_terminal(psc: Psc, folder: Path, monkeypatch: pytest.Mo
 def test_warnings_are_one_line(psc: Psc, folder: Path) -> None:
     Image.fromarray(np.full(SIZE[::-1], 40000, np.uint16)).save(folder / "a.png")
     err = psc("encode", folder / "a.png", "-q0").err
-    assert err.splitlines()[0] == "psc: warning: mode I;16 is converted to L, 8 bits per sample"
+    assert err.splitlines()[0].startswith("psc: warning: mode I;16 is converted to L, 8 bits per sample")
     assert psc("encode", folder / "a.png", "-q0", "-f", "--quiet").err == ""
 
 
@@ -318,7 +325,7 @@ def test_version_and_help_come_without_pytorch() -> None:
     done = subprocess.run([sys.executable, "-c", code, "-V"], capture_output=True, text=True, check=True)
     assert done.stdout == f"psc {psc.__version__}\n"
     assert set(psc.__all__) <= set(dir(psc))
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="attribute nothing"):
         psc.nothing  # noqa: B018
 
 
@@ -363,6 +370,7 @@ def test_wrong_usage_exits_with_2(psc: Psc, folder: Path, arguments: list[str], 
         (["decode", "-"], ["not a PSC file"]),
         (["encode", "."], ["is a folder"]),
         (["encode", "a.png", "."], ["is a folder"]),
+        (["encode", "a.png", "loop.psc"], ["cannot write loop.psc"]),
         (["encode", "a.png", "none/a.psc"], ["none does not exist"]),
         (["decode", "b.psc", "none/b.png"], ["none does not exist"]),
         (["decode", "b.psc", "b.xyz"], ["'.xyz'"]),
@@ -390,8 +398,10 @@ def test_failures_are_one_sentence(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(psc_session(), "step", None)  # each must be found before the long run
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "PSC"])  # other tests register it
+    if "loop.psc" in arguments:
+        Path("loop.psc").symlink_to("loop.psc")
     assert_fails(psc(*arguments), *words)
-    assert names(folder) == ["a.png", "b.psc"]
+    assert {"a.png", "b.psc"} <= set(names(folder)) <= {"a.png", "b.psc", "loop.psc"}
 
 
 def psc_session() -> type:
@@ -404,10 +414,10 @@ def test_whatever_a_decoder_raises_is_one_sentence(psc: Psc, folder: Path, monke
     data = (folder / "a.png").read_bytes()
     assert_fails(psc("encode", "-", stdin=data[:500]), "cannot read the picture standard input")
 
-    def lost(source: object) -> None:
+    def lost(*_: object) -> None:
         raise IndexError("no such frame")
 
-    monkeypatch.setattr(pixels, "open_image", lost)
+    monkeypatch.setattr(opening, "loaded", lost)
     assert_fails(psc("encode", folder / "a.png"), "a.png: no such frame")
 
 
@@ -564,3 +574,201 @@ def test_standard_output_that_takes_nothing(folder: Path) -> None:
     assert disk.communicate()[1] == b"psc: error: [Errno 28] No space left on device\n"
     assert pipe.communicate()[1] == b""
     assert (disk.returncode, pipe.returncode) == (1, 1)
+
+
+# Surroundings that differ from machine to machine
+
+RUN = [sys.executable, "-P", "-c", WITH_SMALL_PRIOR]
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_standard_streams_that_are_closed(folder: Path, encoded: bytes, closed: tuple[int, ...]) -> None:
+    """As ``2>&-`` has it, or pythonw: what is written must not get into the files that take their numbers."""
+
+    def close() -> None:
+        for number in closed:
+            os.close(number)
+
+    Image.fromarray(np.full(SIZE[::-1], 40000, np.uint16)).save(folder / "wide.png")  # it warns
+    for name, arguments in (("a", ["-q5", "-v"]), ("wide", ["-q0"])):
+        done = subprocess.run(
+            [*RUN, "encode", folder / f"{name}.png", *arguments], preexec_fn=close, capture_output=True,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == b""
+    assert (folder / "a.psc").read_bytes() == encoded
+    assert psc.info((folder / "wide.psc").read_bytes())["defect"] == ""
+
+
+def test_a_closed_standard_output_takes_nothing(folder: Path) -> None:
+    for arguments in (["info", folder / "b.psc"], ["truncate", folder / "b.psc", "-", "--size", "100"]):
+        done = subprocess.run(
+            [*RUN, *arguments], preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE, check=False
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"psc: error: ")
+        assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_by_its_other_names(folder: Path, encoded: bytes, name: str) -> None:
+    if not Path(name).exists():
+        pytest.skip(f"there is no {name} here")
+    command = [*RUN, "encode", folder / "a.png", name, "-q5", "--quiet"]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == encoded
+    with (folder / "to").open("wb") as file:
+        file.write(b"before")
+        file.flush()
+        subprocess.run(command, stdout=file, check=True)
+    assert (folder / "to").read_bytes() == b"before" + encoded
+
+
+def test_named_pipes(psc: Psc, folder: Path, encoded: bytes) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert psc("encode", folder / "a.png", pipe, "-q5").code == 0
+        assert reader.communicate()[0] == encoded
+    with subprocess.Popen(f"cat {folder}/b.psc > {pipe}", shell=True):
+        assert "40" in psc("info", pipe).out.decode()
+    with subprocess.Popen(f"cat {folder}/a.png > {pipe}", shell=True):
+        assert psc("encode", pipe, folder / "c.psc", "-q5").code == 0
+    assert (folder / "c.psc").read_bytes() == encoded
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("kind", ["socket", "read-only pipe"])
+def test_what_cannot_be_written_is_known_before_the_work(
+    psc: Psc, folder: Path, kind: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(psc_session(), "step", None)
+    target = folder / "there"
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            monkeypatch.chdir(folder)  # its name may have a hundred bytes
+            made.bind("there")
+        assert_fails(psc("encode", "a.png", "there"), "is a socket")
+    else:
+        os.mkfifo(target, 0o400)
+        monkeypatch.setattr(console.os, "access", lambda path, mode: False)  # root may write everywhere
+        assert_fails(psc("encode", folder / "a.png", target), "is not writable")
+
+
+def test_no_home_folder(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    for name in ("PSC_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert psc("encode", folder / "a.png", "-q5").code == 0
+    assert psc("priors").code == 0
+    with pytest.raises(PscError, match="set PSC_CACHE"):
+        download.cache()
+    monkeypatch.setenv("PSC_CACHE", str(folder / "cache"))
+    assert download.cache() == folder / "cache"
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("a.png", "a.psc"),
+        ("Mr. Smith", "Mr. Smith.psc"),
+        ("Mr. Smith.jpg", "Mr. Smith.psc"),
+        ("scan.1", "scan.1.psc"),
+        ("v1.2 final", "v1.2 final.psc"),
+        ("photo.JPEG", "photo.psc"),
+        ("photo.heic", "photo.psc"),
+        ("photo.tar.gz", "photo.tar.gz.psc"),
+        (".hidden", ".hidden.psc"),
+        ("folder.png/a", "folder.png/a.psc"),
+    ],
+)
+def test_only_the_suffix_of_a_picture_is_replaced(source: str, target: str) -> None:
+    assert file_names.with_suffix(source, ".psc") == target
+
+
+def test_names_without_a_known_suffix(psc: Psc, folder: Path, encoded: bytes, monkeypatch: Any) -> None:
+    monkeypatch.chdir(folder)
+    for name in ("Mr. Smith", "scan.1"):
+        picture(*SIZE).save(name, "PNG")
+        assert psc("encode", name, "-q5").code == 0
+        assert Path(f"{name}.psc").read_bytes() == encoded
+        assert psc("decode", f"{name}.psc", "--restore=preview").code == 0
+        assert psc("truncate", f"{name}.psc", "--size", 100).code == 0
+        assert {f"{name}.png", f"{name}.cut.psc"} <= set(names(folder))
+
+
+ESCAPES = ["\x1b[2J\x1b[31mred", "two\nlines", "back\rover", "bell\a", "\u202eturned", "\x9b2J", "\u2028"]
+
+
+@pytest.mark.parametrize("text", ESCAPES)
+def test_nothing_that_moves_a_terminal_is_printed(
+    psc: Psc, folder: Path, encoded: bytes, text: str, monkeypatch: Any
+) -> None:
+    header, body = unpack(encoded)
+    (folder / "b.psc").write_bytes(seal(replace(header, condition=Condition(text + " é 猫")), body))
+    result = psc("info", folder / "b.psc").out.decode()
+    fields = json.loads(psc("info", folder / "b.psc", "--json").out)
+    assert fields["condition"] == text + " é 猫"
+    assert len(result.splitlines()) == len(fields)
+    assert all(line.isprintable() for line in result.splitlines())
+    assert " é 猫" in result
+    monkeypatch.chdir(folder)
+    error = psc("encode", text + ".png").err
+    assert error.startswith("psc: error: ")
+    assert error.count("\n") == 1
+    assert error.rstrip("\n").isprintable()
+
+
+def test_a_caption_that_the_terminal_has_no_letters_for(folder: Path, encoded: bytes) -> None:
+    header, body = unpack(encoded)
+    (folder / "b.psc").write_bytes(seal(replace(header, condition=Condition("猫")), body))
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run([*RUN, "info", folder / "b.psc"], env=environment, capture_output=True, check=True)
+    assert b"\\u732b" in done.stdout
+
+
+def test_keep_profile_keeps_every_byte(psc: Psc, folder: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture(*SIZE).save(folder / "a.jpg", icc_profile=profile)
+    assert psc("encode", folder / "a.jpg", folder / "short.psc", "-q5").code == 0
+    assert psc("encode", folder / "a.jpg", folder / "long.psc", "-q5", "--keep-profile").code == 0
+    assert psc("decode", folder / "long.psc", "--restore=preview").code == 0
+    with Image.open(folder / "long.png") as image:
+        assert image.info["icc_profile"] == profile
+    short, long = ((folder / f"{name}.psc").stat().st_size for name in ("short", "long"))
+    assert short < long
+    assert_fails(psc("encode", folder / "a.jpg", "-q5", "--keep-profile", "--strip"), "--keep-profile")
+
+
+HOSTILE = (
+    "numpy",
+    "json",
+    "torch",
+    "PIL",
+    "queue",
+    "psc",
+    "typer",
+    "dataclasses",
+    "sitecustomize",
+    "multiprocessing",
+)
+
+
+@pytest.mark.parametrize("start", [["-P", "-c", "from psc.cli.app import main; main()"], ["-m", "psc"]])
+def test_nothing_of_the_current_folder_is_imported(folder: Path, start: list[str], monkeypatch: Any) -> None:
+    """Python files beside the pictures, in the names of what psc uses."""
+    monkeypatch.chdir(folder)
+    quick = ["--preset=paper", "--rounds=2", "--rows=3", "--round-steps=2", "-q0"]
+    for name in HOSTILE:
+        if start[0] == "-P" or name not in ("psc", "dataclasses", "sitecustomize"):  # -m finds these itself
+            (folder / f"{name}.py").write_text(f"open('ran-{name}', 'w').write('')")
+    for name in ("a", "c"):
+        picture(8, 8).save(f"{name}.png")
+    command = [sys.executable, *start, "encode", "a.png", "c.png", "--out", "out", "-j", "2", *quick]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not list(folder.glob("ran-*"))
+    assert done.returncode == 0, done.stderr
+    assert names(folder / "out") == ["a.psc", "c.psc"]

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ import psc
 from psc import PscError
 from psc.cli import app
 from psc.evaluate import codecs as other_codecs
-from psc.evaluate import frechet, metrics, psc_codec, report, run
+from psc.evaluate import frechet, metrics, psc_codec, report, run, tasks
 from psc.evaluate.bd import bd_rate
 from psc.evaluate.curves import averaged, complete, published, summary
 from psc.evaluate.results import Results, Row, merge
@@ -137,11 +138,11 @@ def test_a_simulated_picture_is_the_decoded_one(
     image = run.read(folder, "0.png", 32)
     size = 32 * 32 // 8
     for preset in psc_codec.ABOUT:
-        task = run.Task("0.png", f"psc-{preset}", 1.0, ("mean", "sample"))
+        task = tasks.Task("0.png", f"psc-{preset}", 1.0, ("mean", "sample"))
         found = {}
         for simulate in (False, True):
             scratch = tmp_path / f"{preset}-{simulate}"
-            chosen = run.Options(32, simulate=simulate)
+            chosen = tasks.Options(32, simulate=simulate)
             found[simulate] = list(run.measure(task, image, chosen, scratch))
         for (real, decoded), (row, simulated) in zip(found[False], found[True], strict=True):
             assert decoded == simulated
@@ -195,13 +196,13 @@ def _counted(done: list[str]) -> Callable[..., other_codecs.Found]:
 
 
 def test_an_encode_is_not_done_twice(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image, chosen = run.read(folder, "0.png", SIDE), run.Options(SIDE)
-    task = run.Task("0.png", "psc-default", 1.0, ("mean", "sample"))
+    image, chosen = run.read(folder, "0.png", SIDE), tasks.Options(SIDE)
+    task = tasks.Task("0.png", "psc-default", 1.0, ("mean", "sample"))
     work = run.measure(task, image, chosen, tmp_path)
     first = next(work)[0]
     work.close()  # killed after the first restoration
     monkeypatch.setattr(psc_codec, "encode", None)
-    left = run.missing([task], [first])
+    left = tasks.missing([task], [first])
     assert [t.restorations for t in left] == [("sample",)]
     (second, _), = run.measure(left[0], image, chosen, tmp_path)  # fmt: skip
     assert second["encode_seconds"] == first["encode_seconds"]
@@ -211,13 +212,130 @@ def test_an_encode_is_not_done_twice(folder: Path, tmp_path: Path, monkeypatch: 
 def test_a_line_that_cannot_be_had_says_why(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = run.Task("0.png", "psc-default", 0.02, ("mean", "sample"))
+    task = tasks.Task("0.png", "psc-default", 0.02, ("mean", "sample"))
     monkeypatch.setattr(psc_codec, "encode", encode)
     image = run.read(folder, "0.png", SIDE)
-    rows = [row for row, _ in run.measure(task, image, run.Options(SIDE), tmp_path)]
+    rows = [row for row, _ in run.measure(task, image, tasks.Options(SIDE), tmp_path)]
     assert [row["codec"] for row in rows] == ["psc-default-mean", "psc-default-sample"]
     assert all("5 bytes came as the target" in row["error"] for row in rows)
-    assert run.missing([task], rows) == []
+    assert tasks.missing([task], rows) == []
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "damaged": lambda path: path.write_bytes(path.with_name("0.png").read_bytes()[:300]),
+    "empty": lambda path: path.write_bytes(b""),
+    "resource fork": lambda path: path.with_name("._x.png").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X"),
+    "folder": lambda path: path.mkdir(),
+    "link to nothing": lambda path: path.symlink_to("nowhere"),
+    "4x4": lambda path: Image.new("RGB", (4, 4)).save(path),
+    "one row": lambda path: Image.new("L", (64, 1)).save(path),
+}
+
+
+@needs_report
+@pytest.mark.parametrize("kinds", [*([kind] for kind in BROKEN), list(BROKEN)], ids=lambda kinds: kinds[0])
+def test_what_cannot_be_read_costs_its_own_lines(
+    evaluate: Evaluate, folder: Path, tmp_path: Path, kinds: list[str], capfd: Any, monkeypatch: Any
+) -> None:
+    if len(kinds) == 1:
+        monkeypatch.setattr(report, "write", lambda *_: [])
+    good = {path.name for path in folder.iterdir()} - {"README.txt"}
+    for number, kind in enumerate(kinds):
+        BROKEN[kind](folder / f"x{number}.png")
+    bad = {path.name for path in folder.iterdir()} - {"README.txt"} - good
+    out = tmp_path / "out"
+    assert evaluate(*options(folder, out, "--restore", "mean", "--quiet")) == 1
+    rows = lines(out)
+    assert {row["image"] for row in rows} == good | bad
+    assert all(("error" in row) == (row["image"] in bad) for row in rows)
+    assert len(rows) == len(good | bad) * 3 * 2
+    err = capfd.readouterr().err
+    assert err.count("psc: error: ") == err.count("\n") == len(bad)
+    assert all(f"psc: error: {name}: " in err for name in bad)
+    assert not any((out / "pictures" / name).exists() for name in bad)
+    if len(kinds) > 1:
+        assert len(json.loads((out / "summaries" / "jpeg.json").read_text())["results"]["bpp"]) == 2
+    again = options(folder, out, "--restore", "mean", "--quiet", "--resume")
+    assert evaluate(*again) == 1
+    assert len(lines(out)) == len(rows)
+
+
+@needs_report
+def test_pictures_that_cannot_be_read_here_are_named(
+    evaluate: Evaluate, folder: Path, tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "write", lambda *_: [])
+    (folder / "a.nef").write_bytes(b"")
+    wanted = [
+        folder,
+        "--out",
+        tmp_path / "out",
+        "--codecs",
+        "jpeg",
+        "--rates",
+        1,
+        "--limit",
+        1,
+        "--crop",
+        SIDE,
+    ]
+    assert evaluate(*wanted) == 0
+    assert "left out: a.nef: develop it" in capfd.readouterr().err
+
+
+@needs_report
+def test_nothing_but_broken_pictures(evaluate: Evaluate, tmp_path: Path, capfd: Any) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"")
+    assert evaluate(tmp_path / "in", "--out", tmp_path / "out", "--codecs", "jpeg", "--quiet") == 1
+    err = capfd.readouterr().err
+    assert "psc: error: a.png: " in err
+    assert "Traceback" not in err
+
+
+@needs_report
+@pytest.mark.parametrize("where", ["encode", "decode", "metric", "psc"])
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("encoding error 5"), OSError("broken"), RuntimeError("kernel"), MemoryError(), KeyError(3)],
+)
+def test_whatever_fails_becomes_a_line(
+    evaluate: Evaluate, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str,
+    error: Exception,
+) -> None:  # fmt: skip
+    """As a codec that takes no side of 20000 pixels, or a metric whose window is larger than the picture."""
+
+    def fails(*_: object) -> Any:
+        raise error
+
+    jpeg, jpeg2000 = (run.known()[name] for name in ("jpeg", "jpeg2000"))
+    broken = replace(jpeg, **{where: fails}) if where in ("encode", "decode") else jpeg
+    monkeypatch.setattr(run, "known", lambda: {"jpeg": broken, "jpeg2000": jpeg2000})
+    if where == "metric":
+        monkeypatch.setattr(run.metrics, "measure", lambda a, b: fails() if calls.pop() else {"psnr": 30.0})
+    elif where == "psc":
+        monkeypatch.setattr(psc_codec, "encode", fails)
+    monkeypatch.setattr(report, "write", lambda *_: [])
+    calls, out = [0, 0, 0, 0, 0, 1], tmp_path / "out"
+    assert evaluate(*options(folder, out, "--restore", "mean", "--limit", 1, "--quiet")) == 1
+    rows = lines(out)
+    assert len(rows) == 6
+    failed = [row for row in rows if "error" in row]
+    assert len(failed) == (1 if where == "metric" else 2)
+    assert all(row["error"] == " ".join(row["error"].split()) != "" for row in failed)
+
+
+@pytest.mark.parametrize("name", ["webp", "jpeg", "avif"])
+def test_a_picture_wider_than_a_codec_allows(name: str, tmp_path: Path) -> None:
+    codec = run.known()[name]
+    if codec.missing:
+        pytest.skip(codec.missing)
+    task, image = tasks.Task("wide.png", name, 0.5), Image.new("RGB", (65600, 11))
+    rows = [row for row, _ in run.measure(task, image, tasks.Options(0), tmp_path)]
+    assert len(rows) == 1
+    if "error" not in rows[0]:
+        pytest.skip(f"this {name} takes it")
+    assert rows[0]["error"]
 
 
 @needs_report
@@ -309,14 +427,14 @@ def test_a_cluster_finds_the_same(folder: Path, tmp_path: Path, monkeypatch: pyt
     from psc.evaluate import cluster
 
     monkeypatch.undo()
-    tasks = run.work(run.pictures(folder), ["psc", "jpeg"], [0.5, 1.0], ["default"], ["preview"])
-    chosen, rows = run.Options(32), {}
+    todo = tasks.work(tasks.pictures(folder), ["psc", "jpeg"], [0.5, 1.0], ["default"], ["preview"])
+    chosen, rows = tasks.Options(32), {}
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         for name, backend in (("here", run.here), ("ray", cluster.backend("local"))):
             results = Results(tmp_path / name)
             results.begin({}, resume=False)
-            run.run(folder, tasks, chosen, results, backend, lambda row: None)
+            run.run(folder, todo, chosen, results, backend, lambda row: None)
             rows[name] = without_costs(results.rows())
     finally:
         ray.shutdown()
@@ -446,7 +564,7 @@ def test_random_crops_are_the_same_places_in_every_picture() -> None:
     assert frechet.random_crops(image.crop((0, 0, 50, 60))).shape == (50, 3, 60, 50)
 
 
-@pytest.mark.skipif(bool(frechet.crowds()["fd-efficientnet"].missing), reason="needs psc-codec[evaluate]")
+@pytest.mark.skipif(bool(frechet.distances()["fd-efficientnet"].missing), reason="needs psc-codec[evaluate]")
 def test_a_blurred_crowd_is_farther_than_a_noisy_one() -> None:
     photo = opened(Path(__file__).parent.parent / "examples" / "chelsea.png").convert("RGB")
     photo = photo.crop((0, 0, 300, 300))
@@ -481,10 +599,10 @@ def test_bd_rate_of_known_curves(method: Any) -> None:
 @pytest.mark.skipif(not find_spec("bjontegaard"), reason="needs the package bjontegaard")
 @pytest.mark.parametrize("method", ["akima", "pchip"])
 def test_bd_rate_is_the_package_bjontegaard_s(method: Any) -> None:
-    from bjontegaard import bd_rate as theirs
+    from bjontegaard import bd_rate as published_bd_rate
 
     columns = [list(column) for points in (ANCHOR, TEST) for column in zip(*points, strict=True)]
-    expected = theirs(*columns, method=method, require_matching_points=False)
+    expected = published_bd_rate(*columns, method=method, require_matching_points=False)
     assert bd_rate(ANCHOR, TEST, method) == pytest.approx(expected, rel=1e-9)
 
 

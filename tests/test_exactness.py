@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 import psc
-from psc.images.pixels import read_image
+from psc.images.opening import read_image
 from psc.plan.noise_levels import sigma
 from psc.plan.plan import FULL_BASIS, Plan, Round, Settings
 from psc.plan.presets import DEFAULT

@@ -14,6 +14,7 @@ from psc.images.pixels import to_tensor
 from psc.plan.plan import FULL_BASIS, Level, Plan, Round, Settings
 from psc.posterior import grouping
 from psc.prior import HaarGaussian
+from psc.session.context import Context
 from psc.session.session import Session
 from tests import models
 from tests.conftest import SMALL, texture
@@ -40,8 +41,8 @@ def test_both_sides_hold_the_same_state_after_every_round(family: str, tmp_path:
         prior = prior.conditioned("a house")
 
     def session(channel: Any, given: torch.Tensor | None) -> Session:
-        return Session(SHORT, prior, channel, step_index=100, seed=1, shape=tuple(truth.shape),
-                       picture=given, progress=lambda now: None)  # fmt: skip
+        chosen = Settings(SHORT, len(SHORT.rounds), 100, 1)
+        return Session(chosen, Context(prior), channel, tuple(truth.shape), given)
 
     writer = Writer()
     ours = states(session(writer, truth), 3)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import psc
-from psc.images.pixels import read_image
+from psc.images.opening import read_image
 from psc.plan.plan import Settings
 from psc.plan.presets import DEFAULT, EFFORTS, PROGRESSIVE
 from psc.prior import HaarGaussian, Prior

@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
-import math
 import json
+import math
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace

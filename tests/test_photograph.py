@@ -11,7 +11,8 @@ from safetensors.torch import load
 
 import psc
 import psc.prior
-from psc.images.pixels import psnr, read_image
+from psc.images.opening import read_image
+from psc.images.pixels import psnr
 from psc.plan.noise_levels import sigma
 from psc.plan.presets import DEFAULT
 from psc.prior import Prior

@@ -31,7 +31,7 @@ def isotropic(channels: int = 1) -> HaarGaussian:
 
 def projection(rows: torch.Tensor, y: torch.Tensor) -> Projector:
     windows = measured(rows, y)
-    return everywhere(lambda x: windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float())
+    return everywhere(lambda x: windows.project(x.double().flatten(1)[:, None]).reshape(x.shape).float())
 
 
 def random_rows(generator: np.random.Generator, count: int = KNOWN) -> torch.Tensor:

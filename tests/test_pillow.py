@@ -4,8 +4,11 @@ import io
 import pickle
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,18 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 import psc
 from psc.bitstream.container import seal
-from psc.bitstream.header import unpack
+from psc.bitstream.header import BodyField, unpack
 from psc.codec import decode as decode_module
 from psc.codec import encode as encode_module
 from psc.images.pixels import psnr
 from psc.prior import HaarGaussian
 from psc.PscImagePlugin import PscImageFile
 from tests.conftest import texture
-from tests.test_carry import CASES, CHOSEN, XMP, coded, exif, matte, tagged, wide_gamut
+from tests.pictures import CASES, CHOSEN, XMP, coded, exif, matte, tagged, wide_gamut
 
 PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 
@@ -233,7 +236,7 @@ def test_decompression_bombs(data: bytes, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_body_of_any_declared_length(data: bytes) -> None:
     header, body = unpack(data)
-    lying = replace(header, body_length=2**64 - 1).pack() + body
+    lying = replace(header, body=BodyField(2**64 - 1)).pack() + body
     with pytest.raises(OSError, match="the file is cut"):
         opened(lying).load()
 
@@ -250,3 +253,112 @@ def test_imageio(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.psc").write_bytes(data)
     for read in (imageio.imread, partial(imageio.imread, plugin="pillow")):
         assert np.array_equal(read(tmp_path / "a.psc"), np.asarray(psc.decode(data)))
+
+
+# Threads, verify, metadata of any kind
+
+
+@pytest.mark.parametrize("threads", [2, 7])
+def test_threads_that_share_a_picture_that_is_not_loaded(
+    data: bytes, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, decode = psc.decode(data), decode_module.decode
+    calls = []
+
+    def counted(*arguments: object, **options: object) -> Image.Image:
+        calls.append(arguments)
+        time.sleep(0.05)
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(decode_module, "decode", counted)
+    image, start = opened(data), threading.Barrier(threads)
+
+    def work(number: int) -> bytes:
+        start.wait()
+        uses = (
+            image.tobytes,
+            lambda: image.copy().tobytes(),
+            lambda: image.crop((0, 0, *image.size)).tobytes(),
+        )
+        return uses[number % len(uses)]()
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(work, range(threads)))
+    assert found == [expected.tobytes()] * threads
+    assert len(calls) == 1
+
+
+def test_a_thread_that_fails_does_not_stop_the_others(data: bytes) -> None:
+    image = opened(data)
+    with ThreadPoolExecutor(2) as pool:
+        bad = pool.submit(image.load, restoration="best")
+        good = pool.submit(image.tobytes)
+        assert isinstance(bad.exception(), OSError | None)
+        assert good.result() == psc.decode(data).tobytes()
+
+
+def test_verify_passes_what_is_sound(data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode_module, "decode", None)  # nothing is decoded
+    (tmp_path / "a.psc").write_bytes(data)
+    for source in (tmp_path / "a.psc", io.BytesIO(data), io.BytesIO(data + b"more")):
+        with Image.open(source) as image:
+            image.verify()
+    opened(psc.truncate(data, size=len(data) - 20)).verify()
+    with pytest.raises(RuntimeError, match="directly after open"):
+        image.verify()
+
+
+def test_verify_finds_every_damage_and_every_cut(data: bytes) -> None:
+    header = psc.info(data)["header_bytes"]
+    for length in (header, header + 1, (header + len(data)) // 2, len(data) - 1):
+        with pytest.raises(OSError, match="the file is cut"):
+            opened(data[:length]).verify()
+    for position in (*range(header, len(data), 37), len(data) - 1):
+        for bit in (1, 128):
+            broken = bytearray(data)
+            broken[position] ^= bit
+            with pytest.raises(OSError, match="checksum is wrong"):
+                opened(bytes(broken)).verify()
+    with truncated_allowed(), pytest.raises(OSError, match="the file is cut"):
+        opened(data[:-1]).verify()
+
+
+def test_exif_of_any_kind(picture: Image.Image) -> None:
+    tags = Image.Exif()
+    tags[271], tags[274] = "Another", 6
+    for given in (tags, {271: "Another", 274: 6}, tags.tobytes(), bytearray(tags.tobytes()),
+                  memoryview(tags.tobytes())):  # fmt: skip
+        back = opened(saved(picture, exif=given))
+        assert back.info["exif"] == tags.tobytes()
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut()))
+    assert opened(saved(picture, icc_profile=profile)).info["icc_profile"] == profile.tobytes()
+    assert opened(saved(picture, xmp="<é/>")).info["xmp"] == "<é/>".encode()
+    assert opened(saved(picture, xmp=bytearray(b"<x/>"))).info["xmp"] == b"<x/>"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("exif", "Another"),
+        ("exif", 5),
+        ("exif", [1, 2]),
+        ("exif", {271: object()}),
+        ("exif", {"Make": "Another"}),
+        ("xmp", {"a": 1}),
+        ("icc_profile", Path("profile.icc")),
+        ("icc_profile", np.zeros(3, np.float32).tolist()),
+    ],
+)
+def test_metadata_that_are_none_are_refused(
+    picture: Image.Image, name: str, value: object, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match=f"^{name}=.* came"):
+        picture.save(tmp_path / "a.psc", **{name: value})
+    assert not (tmp_path / "a.psc").exists()
+
+
+def test_a_target_size_may_be_a_float(picture: Image.Image) -> None:
+    assert len(saved(picture, target_size=5000.0)) <= 5000
+    for size in ("800", float("nan"), -1.0, True):
+        with pytest.raises(OSError, match="target"):
+            saved(picture, target_size=size)

@@ -62,7 +62,7 @@ def drawn(
 
 def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0.0) -> torch.Tensor:
     def projector(x: torch.Tensor) -> torch.Tensor:
-        return windows.agree(x.double().flatten(1)[:, None]).reshape(x.shape).float()
+        return windows.project(x.double().flatten(1)[:, None]).reshape(x.shape).float()
 
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
     how = Draw(HIGHEST, steps, sigma_y, 1, seed=1, index=0)

@@ -8,7 +8,7 @@ import pytest
 import psc
 from psc.bitstream.header import Header, unpack
 from psc.bitstream.plan_code import NAMED_PLANS, PLAN_NAMES
-from psc.cli.encode_job import adjusted
+from psc.cli.encode_options import adjusted
 from psc.plan.plan import FULL_BASIS, Plan
 from psc.plan.presets import DEFAULT, DEFAULT_EFFORT, EFFORTS
 from psc.prior import HaarGaussian
@@ -35,11 +35,11 @@ def test_more_effort_is_more_evaluations() -> None:
 @pytest.mark.parametrize(("number", "plan"), NAMED_PLANS.items(), ids=str)
 def test_named_plans_take_one_byte(number: int, plan: Plan) -> None:
     short, levels = header(plan).pack(), plan.levels
-    assert unpack(short)[0].plan is plan
+    assert unpack(short)[0].settings.plan is plan
     assert psc.info(short)["plan"] == PLAN_NAMES[plan]
     assert short[8] == number
     own = dataclasses.replace(plan, levels=(dataclasses.replace(levels[0], start=75), *levels[1:]))
-    assert unpack(header(own).pack())[0].plan == own
+    assert unpack(header(own).pack())[0].settings.plan == own
     assert psc.info(header(own).pack())["plan"] == "custom"
 
 

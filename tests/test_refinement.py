@@ -35,16 +35,16 @@ def test_moves_are_read_as_they_were_written_and_errors_are_halved(seed: int) ->
     coding.lambda_ = 0.0
     width = coding.step
     cells = Cells(rng.integers(-8, 30, (5, 40)), rng.random((5, 40)) < 0.7, width)
-    cells = Cells(cells.classes, cells.zero | (cells.classes < 0), width)
+    cells = Cells(cells.contexts, cells.zero | (cells.contexts < 0), width)
     residual = rng.uniform(-0.5, 0.5, (5, 40)) * width
     writer = Writer()
     moves, finer = Refinement().code(writer, coding, cells, residual)
     left = np.abs(residual - moves)
     assert finer is not None
     assert finer.width == width / 2
-    assert left[finer.classes >= 0].max() <= width / 4
-    assert left[cells.zero & (cells.classes >= 0)].max() <= 3 / 16 * width
-    assert (moves[finer.classes < 0] == 0).all()
+    assert left[finer.contexts >= 0].max() <= width / 4
+    assert left[cells.zero & (cells.contexts >= 0)].max() <= 3 / 16 * width
+    assert (moves[finer.contexts < 0] == 0).all()
     found, _ = Refinement().code(Reader(writer.finish()), UniformCoding(100), cells, None)
     assert np.array_equal(found, moves)
 

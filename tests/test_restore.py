@@ -13,6 +13,8 @@ from psc.images import uncertainty
 from psc.images.pixels import to_tensor
 from psc.plan.plan import Settings
 from psc.prior import HaarGaussian
+from psc.session.context import Context
+from psc.session.particles import Sampling
 from psc.session.restore import (
     CARRIED_STEPS,
     FROM_NOISE,
@@ -36,7 +38,7 @@ DENSE = len(SMALL.rounds)
 def session(rounds: int = DENSE - 1, plan: psc.Plan = SMALL, channels: int = 3) -> Session:
     picture = to_tensor(texture(32, 48, channels))
     header = header_of(48, 32, channels == 1, plan, rounds, 100, 7, PRIOR.fingerprint[:4], True)
-    opened = open_session(header, PRIOR, Writer(), lambda p: None, picture)
+    opened = open_session(header, Context(PRIOR), Writer(), picture)
     opened.run(rounds)
     return opened
 
@@ -97,17 +99,17 @@ def test_samples_agree_with_what_was_measured() -> None:
     """DDRM's exactly, since the projection is its last step; PiGDM's within about the quantiser's noise."""
     some = session(2)
     numbers = sum(int(w.rows.any(2).sum()) for w in some.pyramid.levels)
-    noise = some._exchange.coding.step / 12**0.5 * numbers**0.5
+    noise = some._coder.coding.step / 12**0.5 * numbers**0.5
     for way, limit in (("mean", 0.001), ("sample", 0.001), ("ddrm", 0.001), ("pigdm", 1.5)):
         x = restore(some, way)[None]
-        assert (some.agreed(0, x) - x).norm() < limit * noise
+        assert (some.projected(0, x) - x).norm() < limit * noise
 
 
 def test_the_deviation_is_that_of_the_samples() -> None:
     some = session()
     picture, deviation = mean_and_deviation(some)
     assert torch.equal(picture, restore(some, "mean"))
-    samples = some.sample(0, CARRIED_STEPS, lowest=RESTORED_LOWEST).double()
+    samples = some.sample(0, Sampling(CARRIED_STEPS, lowest=RESTORED_LOWEST)).double()
     grey = 127.5 * (samples + 1)
     want = grey.sub(grey.mean(0)).square().sum(0).div(len(samples) - 1).mean(0).sqrt()
     assert deviation.shape == (32, 48)

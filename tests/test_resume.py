@@ -18,7 +18,7 @@ from PIL import Image
 
 import psc
 from psc import Journal, Settings, files
-from psc.cli import progress
+from psc.cli import console, progress
 from psc.plan.presets import DEFAULT
 from psc.posterior import grouping
 from psc.prior import HaarGaussian, Prior
@@ -459,9 +459,9 @@ def test_what_is_no_file_has_no_journal(command: Any) -> None:
     code, said = command("-", "--resume")
     assert code == 1
     assert "--resume needs an output that is a file" in said
-    assert files.choose_journal("-", resume=False) is None
-    assert files.choose_journal("/dev/null", resume=False) is None
-    assert files.choose_journal("x" * 250, resume=False) is None
+    assert console.choose_journal("-", resume=False) is None
+    assert console.choose_journal("/dev/null", resume=False) is None
+    assert console.choose_journal("x" * 250, resume=False) is None
 
 
 # The time left
@@ -487,7 +487,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: Any, *steps: tuple[float, bool
     """Lines of a meter that hears of 10 NFE of a hundred after so many seconds, replayed or not."""
     now = 0.0
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
-    with progress.Meter("encode", quiet=False, verbose=True) as shown:
+    with progress.ProgressBar("encode", quiet=False, verbose=True) as shown:
         for done, (seconds, replayed) in enumerate(steps, start=1):
             now += seconds
             shown(Progress(done, 10, 10.0 * done, 80, 100.0, replayed))

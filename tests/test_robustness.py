@@ -228,7 +228,7 @@ def pictures() -> Iterator[bytes]:
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's own, of what it could read all the same
 def test_pictures_damaged_anyhow(tmp_path: Path) -> None:
-    from psc.images.pixels import read_image
+    from psc.images.opening import read_image
 
     rng = np.random.default_rng(3)
     for data in pictures():

@@ -40,7 +40,7 @@ def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
     out = []
     for _ in range(rounds):
         assert session.step()
-        assert session.particles is not None
+        assert session.particles.values is not None
         known = [t.clone() for w in session.pyramid.levels for t in (w.rows, w.values, *(w.full or ()))]
         out.append([session.particles.values.clone(), *known])
     return out
@@ -54,9 +54,9 @@ def test_both_sides_hold_the_same_state_after_every_round(
     rounds = len(plan.rounds)
     header = header_of(32, 32, False, plan, rounds, 100, 7, gaussian_prior.fingerprint[:4], True)
     writer = Writer()
-    ours = states(open_session(header, gaussian_prior, writer, lambda p: None, picture), rounds)
+    ours = states(open_session(header, Context(gaussian_prior), writer, picture), rounds)
     reader = Reader(writer.finish())
-    theirs = states(open_session(header, gaussian_prior, reader, lambda p: None, None), rounds)
+    theirs = states(open_session(header, Context(gaussian_prior), reader), rounds)
     for a, b in zip(ours, theirs, strict=True):
         assert len(a) == len(b)
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
@@ -165,17 +165,17 @@ def test_restore_of_nothing_is_a_guess(gaussian_prior: HaarGaussian) -> None:
 )
 @pytest.mark.parametrize("left", [0, 1])
 def test_a_round_is_chosen_again(plan: psc.Plan, gaussian_prior: HaarGaussian, left: int) -> None:
-    """The last round, or the one before it ere that is begun: the same file at the same price, and a sound
-    one at another."""
+    """The last round, or the one before it ere that is begun: the same file at the same multiplier, and a
+    sound one at another."""
     chosen = Settings(plan, len(plan.rounds), 100, 7)
     files, digests = [], []
-    for prices in ([], [8 * LAMBDA], [8 * LAMBDA, LAMBDA]):
+    for multipliers in ([], [8 * LAMBDA], [8 * LAMBDA, LAMBDA]):
         side = Encoder(Picture(to_tensor(texture(32, 40))), chosen, Context(gaussian_prior))
         while side.missing > left:
             side.step()
-        for price in prices:
-            side.step_again(price)
-        while not side.complete:
+        for lambda_ in multipliers:
+            side.step_again(lambda_)
+        while side.missing:
             side.step()
         files.append(side.file())
         digests.append(side.session.digest)

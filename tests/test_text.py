@@ -139,12 +139,12 @@ def forged(flags: int, *fields: bytes) -> bytes:
 def test_forged_conditions_are_refused() -> None:
     packed = captions.pack("a red house")
     good = bytes([len(packed)]) + packed
-    assert unpack(forged(8 | 16, good))[0].condition == "a red house"
-    assert unpack(forged(8 | 16 | 32, good, b"\x09"))[0].guidance == 1.125
+    assert unpack(forged(8 | 16, good))[0].condition.text == "a red house"
+    assert unpack(forged(8 | 16 | 32, good, b"\x09"))[0].condition.guidance == 1.125
     for flags, fields, reason in (
-        (8 | 32, [b"\x09"], "no encoder writes"),  # guidance of nothing
-        (8 | 16 | 32, [good, b"\x08"], "no encoder writes"),  # guidance 1
-        (8 | 128, [], "no encoder writes"),
+        (8 | 32, [b"\x09"], "a guidance and no caption"),
+        (8 | 16 | 32, [good, b"\x08"], "guidance is 1, and written"),
+        (8 | 128, [], "unknown flags"),
         (8 | 16, [b"\xc4\x17" + bytes(3012)], "3012 bytes, the limit is 3011"),  # longer than any code
         (8 | 16, [b"\xff\xff\xff\xff\x7f"], "bytes, the limit is 3011"),  # gigabytes
         (8 | 16, [bytes([len(_empty())]) + _empty()], "expected 1 to 1000 bytes"),

@@ -119,10 +119,10 @@ def test_agreeing_is_a_projection(seed: int, full: bool) -> None:
     if full:
         windows.append(None, windows.to_basis(truth)[0], torch.from_numpy(rng.random((3, 24)) < 0.5))
     guess = to_grid(torch.from_numpy(rng.normal(size=(4, 3, 24))))
-    moved = windows.agree(guess)
+    moved = windows.project(guess)
     assert ((moved - truth).norm(dim=2) <= (guess - truth).norm(dim=2) + 1e-3).all()
     if not full:  # the full basis has the last word where both speak
-        assert (windows.agree(moved) - moved).abs().max() < 1e-4
+        assert (windows.project(moved) - moved).abs().max() < 1e-4
         assert (torch.einsum("nkd,bnd->bnk", rows, moved - truth)).abs().max() < 1e-3
 
 
@@ -135,7 +135,7 @@ def test_bands_do_not_matter(monkeypatch) -> None:
         for rows in (3, FULL_BASIS):
             proposal = propose(pyramid, 0, x, rows)
             pyramid.levels[0].append(proposal.rows, proposal.predicted, proposal.variance > 0)
-        agreed = projected(partial(pyramid.agree, 0), x[:2])
+        agreed = projected(partial(pyramid.projections, 0), x[:2])
         outcomes.append((agreed, proposal.digest(0), pyramid.decompose(x)[1]))
     assert torch.equal(outcomes[0][0], outcomes[1][0])
     assert outcomes[0][1] == outcomes[1][1]

@@ -8,17 +8,22 @@
 
 Pillow has no entry points for plugins: it cannot find this one by itself. Opening reads the header alone and
 loads no model; pixels are decoded when they are needed, with the embedded prior, unless ``load`` is called
-with another. A file that cannot be read is an OSError (UnidentifiedImageError is one), as Pillow has it.
+with another. Several threads may use a picture that is not loaded yet: one decodes, the others wait.
+``verify`` checks the file's length and checksums without decoding. A file that cannot be read is an OSError
+(UnidentifiedImageError is one), as Pillow has it.
 """
 
 import io
+import threading
+from collections.abc import Mapping
 from typing import IO, Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from psc.bitstream import extras
-from psc.bitstream.header import MAGIC, read_header
+from psc.bitstream.header import MAGIC, read_header, unpack
 from psc.errors import PscError
+from psc.images import metadata
 
 FORMAT = "PSC"
 BODY_LIMIT = 2**30
@@ -33,11 +38,12 @@ OPTIONS = (
     "seed",
     "prior",
     "strip",
+    "keep_profile",
     "progress",
 )
 """Of ``Image.save``: the arguments of :func:`psc.encode`."""
 METADATA = ("icc_profile", "exif", "xmp")
-"""Of ``Image.save``: bytes instead of those in the picture's ``info``; None leaves them out."""
+"""Of ``Image.save``: instead of those in the picture's ``info``; None leaves them out."""
 
 
 class PscImageFile(ImageFile.ImageFile):
@@ -45,16 +51,17 @@ class PscImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "Posterior sampling-based compression"
+    _lock = threading.RLock()  # of pictures that were not opened (copies, say), which have nothing to decode
 
     def _open(self) -> None:
         file: IO[bytes] = self.fp  # type: ignore[assignment]
         if file.read(len(MAGIC)) != MAGIC:
             raise SyntaxError("not a PSC file")
         file.seek(-len(MAGIC), io.SEEK_CUR)
-        self._start = file.tell()
+        self._start, self._lock = file.tell(), threading.RLock()
         try:
             header = read_header(file)
-            self.info.update((n, part) for n, part in extras.unpack(header.extras).items() if n != "alpha")
+            self.info.update(metadata.info(extras.unpack(header.extras)))
         except PscError as error:
             raise UnidentifiedImageError(str(error)) from error
         self._length = file.tell() - self._start + min(header.body.length, BODY_LIMIT)
@@ -67,19 +74,48 @@ class PscImageFile(ImageFile.ImageFile):
         options: restoration, steps, prior and allow_partial of :func:`psc.decode`; by default
         ImageFile.LOAD_TRUNCATED_IMAGES says whether a cut file is an OSError.
         """
-        if self.tile and self.fp:
-            from psc.codec.decode import decode
+        with self._lock:
+            if self.tile and self.fp:
+                self._decode({"allow_partial": ImageFile.LOAD_TRUNCATED_IMAGES} | options)
+            return super().load()
 
-            options = {"allow_partial": ImageFile.LOAD_TRUNCATED_IMAGES} | options
-            self.fp.seek(self._start)
+    def _decode(self, options: Mapping[str, Any]) -> None:
+        """Put the pixels in the file's place, where Pillow reads them."""
+        from psc.codec.decode import decode
+
+        try:
+            pixels = decode(self._data(), **options).tobytes()
+        except PscError as error:
+            raise OSError(str(error)) from error
+        if self._exclusive_fp and self.fp:
+            self.fp.close()
+        self.fp = io.BytesIO(pixels)
+
+    def _data(self) -> bytes:
+        """The file, without what may follow it."""
+        assert self.fp
+        self.fp.seek(self._start)
+        return self.fp.read(self._length)
+
+    def verify(self) -> None:
+        """Check the header, the body's length and its checksum; nothing is decoded.
+
+        As with Pillow's own formats, the picture is of no use afterwards: open the file anew to load it.
+
+        Raises:
+            OSError: If the file is cut or damaged.
+            RuntimeError: If the picture is loaded or verified already.
+        """
+        with self._lock:
+            if not (self.tile and self.fp):
+                raise RuntimeError("verify must be called directly after open")
             try:
-                pixels = decode(self.fp.read(self._length), **options).tobytes()
+                header, body = unpack(self._data())
             except PscError as error:
                 raise OSError(str(error)) from error
-            if self._exclusive_fp:
-                self.fp.close()
-            self.fp = io.BytesIO(pixels)
-        return super().load()
+            if defect := header.body.defect(body):
+                raise OSError(defect)
+            super().verify()
 
     def load_seek(self, pos: int) -> None:
         """The pixels are where they are."""
@@ -96,12 +132,37 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:  
     if metadata := {name: given[name] for name in METADATA if name in given}:
         image = image.copy()
         for name, value in metadata.items():
-            image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+            image.info[name] = _as_bytes(name, value)
     try:
         data = encode(image, **{name: given[name] for name in OPTIONS if name in given})
     except PscError as error:
         raise OSError(str(error)) from error
     file.write(data)
+
+
+def _as_bytes(name: str, value: Any) -> bytes | None:
+    """Metadata as they are handed to ``Image.save``; OSError for what is none.
+
+    Args:
+        name: One of METADATA.
+        value: Bytes of any kind; what Pillow reads EXIF or a profile into; text for XMP; a dict of EXIF tags.
+    """
+    try:
+        if value is None:
+            return None
+        if isinstance(value, str) and name == "xmp":
+            return value.encode()
+        if isinstance(value, dict) and name == "exif":
+            tags = Image.Exif()
+            tags.update(value)
+            return tags.tobytes()
+        if isinstance(value, bytes | bytearray | memoryview):
+            return bytes(value)
+        if isinstance(found := value.tobytes(), bytes):  # Image.Exif, ImageCms.ImageCmsProfile
+            return found
+    except Exception as error:  # Pillow raises many kinds for tags that it cannot write
+        raise OSError(f"{name}={value!r:.60} came, which cannot be written ({error})") from error
+    raise OSError(f"{name}={value!r:.60} came; expected bytes")
 
 
 def register_pillow() -> None:

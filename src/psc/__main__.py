@@ -1,5 +1,11 @@
 """``python -m psc`` is the command ``psc``."""
 
-from psc.cli.app import main
+import sys
+
+from psc.cli.search_path import trusted
+
+sys.path[:] = trusted()
+
+from psc.cli.app import main  # noqa: E402
 
 main()

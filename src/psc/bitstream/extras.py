@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from psc.bitstream.fields import Fields, varint
 from psc.errors import PscError
 
-TYPES = {"alpha": 1, "icc_profile": 2, "exif": 128, "xmp": 129}
-"""By name, as in Pillow's Image.info. alpha: a PNG file; the others: compressed."""
+TYPES = {"alpha": 1, "icc_profile": 2, "standard_profile": 3, "exif": 128, "xmp": 129}
+"""By name, as in Pillow's Image.info; standard_profile: the number of a well-known one, in a byte."""
+AS_IT_IS = ("alpha", "standard_profile")
+"""The others are compressed."""
 NAMES = {kind: name for name, kind in TYPES.items()}
 ANCILLARY = 128
 PACKED_LIMIT = 2**28
@@ -31,12 +33,12 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
         part = parts.get(name, b"")
         if not part:
             continue
-        if name != "alpha" and len(part) > UNPACKED_LIMIT:
+        if name not in AS_IT_IS and len(part) > UNPACKED_LIMIT:
             raise PscError(
                 f"the picture's {name} has {len(part)} bytes; a file holds at most {UNPACKED_LIMIT}: "
                 "--strip (strip=True) leaves it out"
             )
-        payload = part if name == "alpha" else _compressed(part)
+        payload = part if name in AS_IT_IS else _compressed(part)
         out += bytes([kind]) + varint(len(payload)) + payload
     if len(out) > PACKED_LIMIT:
         raise PscError(
@@ -48,7 +50,7 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
 def unpack(packed: bytes) -> dict[str, bytes]:
     """The parts by name; PscError for what no encoder writes, in bounded time and memory."""
     return {
-        name: payload if name == "alpha" else _decompressed(name, payload)
+        name: payload if name in AS_IT_IS else _decompressed(name, payload)
         for name, payload in _chunks(packed).items()
     }
 

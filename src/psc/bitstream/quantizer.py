@@ -10,6 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from psc.bitstream.models import UNIT, FrequencyModel, geometric, to_symbols
+from psc.bitstream.quantizer_constants import (
+    COARSEST_FULL,
+    COARSEST_GAINS,
+    CONFIDENCE,
+    FINEST_FULL,
+    FINEST_GAINS,
+    LAMBDA,
+    MIDDLE_FULL,
+    MIDDLE_GAINS,
+    RATIO,
+    ZERO,
+)
 from psc.bitstream.rangecoder import Channel, Symbols, uniform
 from psc.plan.plan import step_size
 
@@ -18,32 +30,21 @@ MODELS = 20
 MAX_MAGNITUDE = 31
 """The tables' symbols: -MAX_MAGNITUDE ... MAX_MAGNITUDE, then ESCAPE."""
 ESCAPE = 2 * MAX_MAGNITUDE + 1
-CONFIDENCE = 200
 MAX_EXCESS_BITS = 25
 LARGEST = 2**31 - 1
 """A crafted file may have larger numbers; their values are clamped far below it."""
-LAMBDA = 0.1
-"""What a bit is worth to an encoder by default, in units of Delta^2 of squared error."""
 MAX_CONTEXT = MODELS + 4 * 15 - 1
 """Low parts of at most 15 bits."""
-
-# Before anything was seen: the probability of zero, and how much less likely each further step is, in
-# 1024ths, by context (measured on validation photographs).
-ZERO = (861, 791, 710, 631, 559, 476, 405, 350, 299, 252, 208, 184, 161, 125, 115, 86, 72, 70, 57, 50)
-RATIO = (71, 89, 119, 155, 199, 242, 304, 368, 435, 499, 565, 615, 675, 713, 754, 794, 829, 853, 882, 899)
-
-# Samples are too alike in a level's first rounds and too different in its last ones: what |q| is on average,
-# by a level's round, in 64ths of what the samples' spread says (measured on validation photographs).
-# Pyramid's last level, levels between, full resolution; beside each, what holds in full-basis rounds.
-COARSEST_GAINS, COARSEST_FULL = (99, 152, 84, 72, 68, 54, 50, 52), 54
-MIDDLE_GAINS, MIDDLE_FULL = (134, 78, 60, 52, 48, 45, 45, 42), 75
-FINEST_GAINS, FINEST_FULL = (105, 62, 50, 45, 42, 38, 36, 34), 83
 
 
 def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:
     """What to multiply the samples' spread with, in 64ths.
 
-    level: the round's, of so many (0 is full resolution). earlier: how many rounds that level has had.
+    Args:
+        level: The round's; 0 is full resolution.
+        levels: How many levels the plan has.
+        earlier: How many rounds that level has had.
+        full_basis: Whether the round measures in the level's full basis.
     """
     if level == levels - 1:
         gains, full = COARSEST_GAINS, COARSEST_FULL

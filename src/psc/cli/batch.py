@@ -1,19 +1,19 @@
 """Many files: which are meant, where each one goes, and what is left to do."""
 
-import glob
+import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from psc import files
-from psc.cli.decode_job import Decoding
-from psc.cli.encode_job import Encoding
+from psc.cli import names
+from psc.cli.decode_job import DecodeJob
+from psc.cli.encode_job import EncodeJob
 from psc.errors import PscError
+from psc.images import suffixes
+from psc.images.opening import register_heic
 
-Job = Encoding | Decoding
-PATTERN = "*?["
+Job = EncodeJob | DecodeJob
 
 
 @dataclass(frozen=True)
@@ -25,61 +25,119 @@ class Task:
     pixels: int
 
 
-def sources(names: list[str], job: Job) -> list[str]:
-    """The files that are meant: folders stand for what is in them, patterns for what they match."""
-    found: list[str] = []
-    for name in names:
+@dataclass
+class Sources:
+    """The files that are meant.
+
+    Attributes:
+        names: In the order of the arguments, each once.
+        left_out: Pictures in folders that cannot be read here, and what helps.
+    """
+
+    names: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def sentence(self) -> str:
+        """What is said of the pictures that are left out; empty if there are none."""
+        if not self.left_out:
+            return ""
+        by_remedy: dict[str, list[str]] = {}
+        for name, remedy in self.left_out.items():
+            by_remedy.setdefault(remedy, []).append(name)
+        parts = [f"{', '.join(found)} ({remedy})" for remedy, found in by_remedy.items()]
+        count = len(self.left_out)
+        pictures = "1 picture that" if count == 1 else f"{count} pictures that"
+        return f"left out: {pictures} cannot be read here: {'; '.join(parts)}"
+
+
+def sources(arguments: list[str], job: Job) -> Sources:
+    """The files that are meant: folders stand for what is in them, patterns for what they match.
+
+    Raises:
+        PscError: If a folder or a pattern stands for nothing, or for standard input.
+    """
+    register_heic()
+    found, left_out = list[str](), dict[str, str]()
+    for name in arguments:
         if name == files.STDIO:
             raise PscError("standard input is no file among many: name files or folders")
         path = Path(name)
         if path.is_dir():
-            inside = [str(p) for p in sorted(path.iterdir()) if p.is_file() and _is_meant(p, job)]
+            inside, unreadable = _in_folder(path, job)
+            left_out |= unreadable
             if not inside:
-                raise PscError(f"the folder {name} holds no {_kind(job)}")
+                beside = f"; {Sources(left_out=unreadable).sentence()}" if unreadable else ""
+                raise PscError(f"the folder {name} holds no {_kind(job)}{beside}")
             found += inside
-        elif set(PATTERN) & set(name) and not path.exists():
-            matched = sorted(p for p in glob.glob(name, recursive=True) if Path(p).is_file())  # noqa: PTH207
+        elif names.is_pattern(name) and not path.exists():
+            matched = names.matches(name)
             if not matched:
                 raise PscError(f"no file matches {name}")
             found += matched
         else:
             found.append(name)
-    return list(dict.fromkeys(found))
+    return Sources(list(dict.fromkeys(found)), left_out)
+
+
+def _in_folder(folder: Path, job: Job) -> tuple[list[str], dict[str, str]]:
+    """The files in a folder that are meant; and pictures that cannot be read, with what helps."""
+    meant, unreadable = list[str](), dict[str, str]()
+    for path in sorted(folder.iterdir()):
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        if isinstance(job, DecodeJob) or suffix == names.PSC:
+            meant += [str(path)] if isinstance(job, DecodeJob) and suffix == names.PSC else []
+        elif suffixes.is_readable(suffix):
+            meant.append(str(path))
+        elif suffix in suffixes.REMEDIES:
+            unreadable[str(path)] = suffixes.REMEDIES[suffix]
+    return meant, unreadable
 
 
 def _kind(job: Job) -> str:
-    return ".psc file" if isinstance(job, Decoding) else "picture that Pillow can read"
+    return ".psc file" if isinstance(job, DecodeJob) else "picture that Pillow can read"
 
 
-def _is_meant(path: Path, job: Job) -> bool:
-    suffix = path.suffix.lower()
-    if path.name.startswith("."):
-        return False
-    if isinstance(job, Decoding) or suffix == Encoding.suffix:
-        return isinstance(job, Decoding) and suffix == Encoding.suffix
-    return Image.registered_extensions().get(suffix) in Image.OPEN
+def targets(inputs: list[str], out: Path, job: Job) -> list[str]:
+    """Each file's output in the folder ``out``, which is there.
 
-
-def targets(names: list[str], out: Path, job: Job) -> list[str]:
-    """Each file's output in the folder ``out``; PscError if two have the same, or one is an input."""
-    chosen: dict[str, str] = {}
-    for name in names:
-        target = str(out / Path(name).with_suffix(job.suffix).name)
+    Raises:
+        PscError: If two files have the same output, as names are compared in that folder, or if an output is
+            an input.
+    """
+    chosen = [str(out / names.with_suffix(Path(name).name, job.suffix)) for name in inputs]
+    owners: dict[str, tuple[str, str]] = {}
+    for name, target in zip(inputs, chosen, strict=True):
         for output in job.outputs(target):
-            other = chosen.setdefault(output, name)
-            if other != name:
+            other, before = owners.setdefault(names.alike(output), (name, output))
+            if other != name and _collide(out, before, output):
                 raise PscError(f"{other} and {name} would both be written to {output}: rename one")
-    written = {Path(output).resolve() for output in chosen}
-    for name in names:
-        if Path(name).resolve() in written:
-            raise PscError(f"{name} is an input, and would be written to: choose another folder")
-    return [str(out / Path(name).with_suffix(job.suffix).name) for name in names]
+    identities = {_identity(name): name for name in inputs}
+    for output in (output for target in chosen for output in job.outputs(target)):
+        found = identities.get(_identity(output)) if Path(output).exists() else None
+        if found is not None:
+            raise PscError(f"{found} is an input, and would be written to: choose another folder")
+    return chosen
 
 
-def plan(names: list[str], out: Path, job: Job, *, force: bool) -> tuple[list[Task], list[str]]:
+def _collide(out: Path, first: str, second: str) -> bool:
+    return first == second or names.are_one_file(out, Path(first).name, Path(second).name)
+
+
+def _identity(name: str) -> tuple[int, int] | str:
+    """What tells whether two names lead to the same file."""
+    try:
+        status = os.stat(name)  # noqa: PTH116
+    except OSError:
+        return name
+    return status.st_dev, status.st_ino
+
+
+def plan(inputs: list[str], out: Path, job: Job, *, force: bool) -> tuple[list[Task], list[str]]:
     """What is to be done, and the outputs that are there already and stay (unless ``force``)."""
-    todo, there = [], []
-    for source, target in zip(names, targets(names, out, job), strict=True):
+    todo, there = list[Task](), list[str]()
+    for source, target in zip(inputs, targets(inputs, out, job), strict=True):
         if not force and all(Path(output).exists() for output in job.outputs(target)):
             there.append(target)
         else:

@@ -3,42 +3,46 @@
 import json
 import sys
 import time
+import warnings
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import typer
 from tqdm import tqdm
 
-from psc.cli import batch, process_pool
-from psc.cli.batch import Job, Task
+from psc.cli import batch, console, names, process_pool
+from psc.cli.batch import Job, Sources, Task
+from psc.cli.options import Output, Place
 from psc.cli.worker import Event, Model, attempt
 from psc.errors import PscError
 
 
-def many(
-    job: Job, sources: list[str], out: Path, model: Model, count: int, force: bool, quiet: bool, as_json: bool
-) -> None:
+def many(job: Job, sources: Sources, place: Place, model: Model, output: Output) -> None:
     """Do all of them, whatever fails; then exit with 1 if anything has."""
-    _prepare(out)
-    tasks, there = batch.plan(sources, out, job, force=force)
-    shown = _Shown(job, tasks, len(there), quiet, as_json)
+    assert place.out is not None
+    _prepare(place.out)
+    tasks, there = batch.plan(sources.names, place.out, job, force=place.force)
+    if sources.left_out:
+        warnings.warn(sources.sentence(), stacklevel=1)
+    report = _Report(job, tasks, output, skipped=len(there), left_out=len(sources.left_out))
     try:
-        if count == 1 or len(tasks) < 2:
-            _one_by_one(job, tasks, model, shown, quiet)
+        if (place.jobs or 1) == 1 or len(tasks) < 2:
+            _one_by_one(job, tasks, model, report, output.quiet)
         else:
-            process_pool.run(job, tasks, model, count, shown, quiet)
+            process_pool.run(job, tasks, model, place.jobs or 1, report, output.quiet)
     finally:
-        shown.conclude()
-    if shown.failed:
+        report.conclude()
+    if report.failed:
         raise typer.Exit(1)
 
 
-def _one_by_one(job: Job, tasks: list[Task], model: Model, shown: "_Shown", quiet: bool) -> None:
+def _one_by_one(job: Job, tasks: list[Task], model: Model, report: "_Report", quiet: bool) -> None:
     load = model.loader()
     if tasks:
         job.check(load)
     for task in tasks:
-        attempt(job, task.source, task.target, load, partial(shown, task), quiet)
+        attempt(job, task.source, task.target, load, partial(report, task), quiet)
 
 
 def _prepare(out: Path) -> None:
@@ -48,20 +52,35 @@ def _prepare(out: Path) -> None:
         raise PscError(f"cannot write to {out}: {error.strerror or error}") from error
 
 
-class _Shown:
-    """What is seen of the work; ``failed``: what could not be done, and why."""
+@dataclass
+class _Totals:
+    """How many files were to be done, are done, were there before or are left out; what they take."""
 
-    def __init__(self, job: Job, tasks: list[Task], there: int, quiet: bool, as_json: bool) -> None:
+    count: int
+    skipped: int
+    left_out: int
+    done: int = 0
+    bytes: int = 0
+    pixels: int = 0
+
+
+class _Report:
+    """Shows how the work goes, and in the end what came of it.
+
+    Attributes:
+        failed: What could not be done, and why.
+    """
+
+    def __init__(self, job: Job, tasks: list[Task], output: Output, *, skipped: int, left_out: int) -> None:
         self.failed: list[str] = []
-        self._job, self._quiet, self._as_json = job, quiet, as_json
-        self._count, self._there = len(tasks), there
-        self._done = self._bytes = self._pixels = 0
+        self._job, self._output = job, output
+        self._totals = _Totals(len(tasks), skipped, left_out)
         self._start = time.monotonic()
         self._shares: dict[Task, float] = {}
         self._bar = tqdm(
             desc=job.verb,
             total=max(sum(task.pixels for task in tasks), 1),
-            disable=True if quiet else None,
+            disable=True if output.quiet else None,
             leave=False,
             smoothing=0,
             bar_format="{desc} |{bar}| {elapsed}, about {remaining} left",
@@ -69,7 +88,7 @@ class _Shown:
         self._advance(0)
 
     def __call__(self, task: Task, event: Event) -> None:
-        """Something happened to a task."""
+        """Take note of something that happened to a task."""
         if "warning" in event:
             self._say(f"psc: warning: {task.source}: {event['warning']}")
         self._progress(task, event.get("share", 1.0 if event.keys() & {"figures", "error"} else 0.0))
@@ -77,15 +96,15 @@ class _Shown:
             self._conclude_one(event["figures"])
         elif "error" in event:
             self.failed.append(f"{task.source}: {event['error']}")
-            if self._as_json:
+            if self._output.as_json:
                 typer.echo(json.dumps({"input": task.source, "error": event["error"]}))
         self._advance(0)
 
     def _conclude_one(self, figures: Event) -> None:
-        self._done += 1
-        self._bytes += figures.get("bytes", 0)
-        self._pixels += figures["width"] * figures["height"]
-        if self._as_json:
+        self._totals.done += 1
+        self._totals.bytes += figures.get("bytes", 0)
+        self._totals.pixels += figures["width"] * figures["height"]
+        if self._output.as_json:
             typer.echo(json.dumps(figures))
         else:
             self._say(self._job.line.format(**figures))
@@ -96,30 +115,32 @@ class _Shown:
         self._advance(task.pixels * (self._shares[task] - before))
 
     def _advance(self, pixels: float) -> None:
-        finished = self._done + len(self.failed)
-        self._bar.set_description_str(f"{self._job.verb}: {finished} of {self._count} files", refresh=False)
+        finished = self._totals.done + len(self.failed)
+        title = f"{self._job.verb}: {finished} of {self._totals.count} files"
+        self._bar.set_description_str(title, refresh=False)
         self._bar.update(pixels)
 
     def _say(self, line: str) -> None:
-        if not self._quiet:
-            tqdm.write(line, file=sys.stderr)
+        if not self._output.quiet:
+            tqdm.write(names.printable(line), file=sys.stderr)
 
     def conclude(self) -> None:
-        """The summary, and what failed."""
+        """Say how much was done, and what failed."""
         self._bar.close()
-        words = [f"{self._done} of {self._done + len(self.failed) + self._left()} files {self._job.verb}d"]
-        if self._bytes:
-            words.append(f"{self._bytes} bytes, {8 * self._bytes / self._pixels:.4f} bpp")
-        words.append(tqdm.format_interval(time.monotonic() - self._start))
-        if self._there:
-            words.append(f"{self._there} were there already (--force overwrites)")
-        if self._left():
-            words.append(f"{self._left()} not begun or not done: the same command goes on with them")
+        totals = self._totals
+        left = totals.count - totals.done - len(self.failed)
+        parts = [f"{totals.done} of {totals.count} files {self._job.verb}d"]
+        if totals.bytes:
+            parts.append(f"{totals.bytes} bytes, {8 * totals.bytes / totals.pixels:.4f} bpp")
+        parts.append(tqdm.format_interval(time.monotonic() - self._start))
+        if totals.skipped:
+            parts.append(f"{totals.skipped} were there already (--force overwrites)")
+        if totals.left_out:
+            parts.append(f"{totals.left_out} left out: they cannot be read here")
+        if left:
+            parts.append(f"{left} not begun or not done: the same command goes on with them")
         if self.failed:
-            words.append(f"{len(self.failed)} failed")
-        self._say("; ".join(words))
+            parts.append(f"{len(self.failed)} failed")
+        self._say("; ".join(parts))
         for failure in self.failed:
-            typer.echo(f"psc: error: {failure}", err=True)
-
-    def _left(self) -> int:
-        return self._count - self._done - len(self.failed)
+            console.say(f"psc: error: {failure}")

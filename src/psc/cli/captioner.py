@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from psc.errors import PscError
-from psc.images.modes import upright
+from psc.images.opening import seen
 from psc.prior.pretrained.hub import needed, quiet
 
 MODEL = "Salesforce/blip2-opt-2.7b"
@@ -45,7 +45,7 @@ def captioner(device: str = "cpu", model: str = MODEL) -> Callable[[Image.Image]
     def caption(image: Image.Image) -> str:
         try:
             with quiet(), torch.inference_mode():
-                pixels = processor(images=upright(image).convert("RGB"), return_tensors="pt").pixel_values
+                pixels = processor(images=seen(image).convert("RGB"), return_tensors="pt").pixel_values
                 pixels = pixels.to(device, network.dtype)
                 found = network.generate(pixels, max_new_tokens=WORDS, do_sample=False)
                 return str(processor.batch_decode(found, skip_special_tokens=True)[0]).strip()

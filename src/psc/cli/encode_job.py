@@ -1,95 +1,115 @@
-"""What psc encode does with one picture: the same alone, among many, or in a process of its own."""
+"""What psc encode does with one picture: the same alone, among many, or in a process of its own.
 
-import json
+It imports PyTorch: the command imports it when it is called.
+"""
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
 
-import typer
+from PIL import Image
 
-from psc import files
-from psc.cli.progress import Meter
+from psc import files, prior
+from psc.cli import console, names
+from psc.cli.encode_options import Condition, Goal, PlanChanges, adjusted, read_captions
+from psc.cli.progress import ProgressBar
+from psc.codec import encode
 from psc.errors import PscError
+from psc.images import opening
+from psc.images.pixels import psnr, to_image, to_tensor
+from psc.images.saving import encode_picture
+from psc.plan.plan import Settings
+from psc.plan.presets import settings
+from psc.prior import Prior
+from psc.session import restore
+from psc.session.decoder import Decoded
+from psc.session.journal import Journal
+from psc.session.restorations import Restoration
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from psc.plan.plan import Level, Settings
-    from psc.prior import Prior
-    from psc.session.decoder import Decoded
-    from psc.session.journal import Journal
-    from psc.session.restore import Restoration
+DEFAULT_QUALITY = 50
 
 
 @dataclass(frozen=True)
-class Encoding:
+class EncodeJob:
     """Compress pictures; the fields are psc encode's options.
 
-    captions: of single pictures, by file name. simulate: a restoration, to also write the picture that a
-    decoder would show, from the encoder's state. JSON can carry it to a worker; PyTorch is imported when it
-    is called.
+    Attributes:
+        goal: What the file is to reach, and the preset.
+        changes: To the preset's plan.
+        condition: What the prior is told.
+        simulate: A restoration: the picture that a decoder would show is also written, from the encoder's
+            state.
+        strip: Leave out what the picture carries but its alpha.
+        keep_profile: Keep the bytes of a well-known colour profile.
+        resume: Go on from a journal.
     """
 
-    quality: float | None = None
-    target_size: int | None = None
-    target_bpp: float | None = None
-    target_psnr: float | None = None
-    preset: str | None = None
-    effort: int | None = None
-    samples: int | None = None
-    rows: int | None = None
-    rounds: int | None = None
-    round_steps: int | None = None
-    caption: str = ""
-    captions: dict[str, str] = field(default_factory=dict)
-    guidance: float = 1.0
-    label: int | None = None
-    seed: int = 0
-    simulate: "Restoration | None" = None
+    goal: Goal = field(default_factory=Goal)
+    changes: PlanChanges = field(default_factory=PlanChanges)
+    condition: Condition = field(default_factory=Condition)
+    simulate: Restoration | None = None
     strip: bool = False
+    keep_profile: bool = False
     resume: bool = False
 
     verb: ClassVar[str] = "encode"
-    suffix: ClassVar[str] = ".psc"
+    suffix: ClassVar[str] = names.PSC
     line: ClassVar[str] = (
         "{output}: {bytes} bytes, {bpp:.4f} bpp, {rounds} rounds, {nfe:.0f} NFE, {seconds:.1f} s"
     )
 
-    def check(self, load: "Callable[[], Prior]") -> None:
-        """PscError for options that suit no picture."""
-        from psc import prior
-        from psc.session import restore
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> "EncodeJob":
+        """The job whose ``dataclasses.asdict`` this is: how it reaches another process."""
+        groups = {"goal": Goal, "changes": PlanChanges, "condition": Condition}
+        return cls(**fields | {name: group(**fields[name]) for name, group in groups.items()})
 
-        changed = [self.samples, self.rows, self.rounds, self.round_steps].count(None) < 4
-        if self.caption and self.label is not None:
-            raise PscError("--caption and --class exclude each other: a model takes one of them")
-        if (changed or self.simulate) and self._targets():
-            raise PscError("a plan of one's own and --simulate go with a quality, not with a target")
-        if self.resume and self.simulate:
-            raise PscError("--simulate keeps nothing to resume from: leave one of the two out")
-        if self.strip and self.simulate:
-            raise PscError("--simulate keeps what the picture carries: leave one of it and --strip out")
+    def prepared(self, sources: list[str]) -> "EncodeJob":
+        """The job for these pictures, whose captions are read."""
+        captions = read_captions(sources, self.condition.captions_file)
+        return replace(self, condition=replace(self.condition, captions=captions))
+
+    def check(self, load: Callable[[], Prior]) -> None:
+        """Refuse, as a PscError, options that suit no picture."""
+        conditions = (
+            (not self.condition.caption or self.condition.label is None,
+             "--caption and --class exclude each other: a model takes one of them"),
+            (not self.goal.is_target or not (self.simulate or self.changes != PlanChanges()),
+             "a plan of one's own and --simulate go with a quality, not with a target"),
+            (not self.resume or not self.simulate,
+             "--simulate keeps nothing to resume from: leave one of the two out"),
+            (not (self.strip or self.keep_profile) or not self.simulate,
+             "--simulate keeps what the picture carries: leave out --strip and --keep-profile, or it"),
+            (not self.strip or not self.keep_profile,
+             "--strip leaves the profile out: leave out it or --keep-profile"),
+        )  # fmt: skip
+        for holds, otherwise in conditions:
+            if not holds:
+                raise PscError(otherwise)
         model = load()
-        if not self._targets():
+        if not self.goal.is_target:
             self._settings(model)
         if self.simulate:
             restore.check(self.simulate, None, model)
-        if self.label is not None:
-            prior.conditioned(model, str(self.label), self.guidance)
+        if self.condition.label is not None:
+            prior.conditioned(model, str(self.condition.label), self.condition.guidance)
 
-    def _targets(self) -> bool:
-        return any(v is not None for v in (self.target_size, self.target_bpp, self.target_psnr))
+    def choose(self, source: str, target: str | None, force: bool) -> str:
+        """The output's name; PscError if it, or the simulated picture, cannot be written."""
+        target = console.choose_output(source, target, self.suffix, force=force)
+        if self.simulate and target == files.STDIO:
+            raise PscError("--simulate writes a picture beside the file: name an output file")
+        for output in self.outputs(target)[1:]:
+            console.choose_output(source, output, ".png", force=force)
+        return target
 
     def outputs(self, target: str) -> list[str]:
         """The names of what is written."""
-        return [target, str(Path(target).with_suffix(".png"))] if self.simulate else [target]
+        return [target, names.with_suffix(target, ".png")] if self.simulate else [target]
 
     def pixels(self, source: str) -> int:
-        """What the work grows with."""
-        from PIL import Image
-
+        """How many pixels a picture has: the work grows with them."""
         with Image.open(source) as image:
             return image.width * image.height
 
@@ -97,126 +117,69 @@ class Encoding:
         self,
         source: str,
         target: str,
-        load: "Callable[[], Prior]",
-        meter: Callable[[], Meter],
+        load: Callable[[], Prior],
+        progress: Callable[[], ProgressBar],
         quiet: bool = False,
     ) -> dict[str, Any]:
-        """Encode one picture; its figures."""
-        image = files.read_picture(source)
+        """Encode one picture.
+
+        Args:
+            source: Its file, or ``-``.
+            target: The output's, or ``-``.
+            load: Gives the prior.
+            progress: Makes what follows the encode.
+            quiet: Do not say that an interrupted encode can go on.
+
+        Returns:
+            The figures that ``line`` and --json show.
+        """
+        image = opening.read_picture(source)
         self.check(load)
-        model, caption = self._conditioned(load(), image, source)
+        model, caption = self.condition.given_to(load(), image, source)
         with self._journal(target, quiet) as journal:
-            with meter() as report:
+            with progress() as report:
                 data, shown = self._coded(image, model, report, journal)
             files.write(target, data)
         width, height = image.size
         figures = {"input": source, "output": target, "width": width, "height": height, "bytes": len(data)}
         figures |= {"bpp": 8 * len(data) / (width * height), "caption": caption, **report.figures()}
         if shown is not None:
-            from psc.images.pixels import psnr, to_image, to_tensor
-
-            files.write(self.outputs(target)[1], files.encode_picture(shown.image, "PNG"))
+            files.write(self.outputs(target)[1], encode_picture(shown.image, "PNG"))
             figures["psnr"] = psnr(to_image(to_tensor(image)), shown.image)
         return figures
 
     def _coded(
-        self, image: "Image.Image", model: "Prior", report: Meter, journal: "Journal | None"
-    ) -> "tuple[bytes, Decoded | None]":
-        from psc.codec import encode
-
-        names = ("quality", "target_size", "target_bpp", "target_psnr", "preset", "effort", "seed")
-        if self._targets():
-            goal: dict[str, Any] = {name: getattr(self, name) for name in names}
-            goal |= {"strip": self.strip, "prior": model, "progress": report, "journal": journal}
-            return encode.encode(image, **goal), None
-        chosen = self._settings(model)
+        self, image: Image.Image, model: Prior, report: ProgressBar, journal: Journal | None
+    ) -> tuple[bytes, Decoded | None]:
+        """The file, and the picture if it is simulated."""
+        options: dict[str, Any] = {"prior": model, "progress": report}
         if self.simulate:
-            return encode.simulate(image, chosen, restoration=self.simulate, prior=model, progress=report)
-        options: dict[str, Any] = {"strip": self.strip, "prior": model, "progress": report}
-        return encode.encode_with(image, chosen, **options, journal=journal), None
+            chosen = self._settings(model)
+            return encode.simulate(image, chosen, restoration=self.simulate, **options)
+        options |= {"strip": self.strip, "keep_profile": self.keep_profile, "journal": journal}
+        if self.goal.is_target:
+            return encode.encode(image, **asdict(self.goal), **options), None
+        return encode.encode_with(image, self._settings(model), **options), None
 
-    def _settings(self, model: "Prior") -> "Settings":
-        from psc.codec import encode
-        from psc.plan.presets import settings
-
-        quality = 50 if self.quality is None else self.quality
-        chosen = settings(quality, encode.preset_for(model, self.preset), self.seed, self.effort)
-        return adjusted(
-            chosen, samples=self.samples, rows=self.rows, steps=self.round_steps, rounds=self.rounds
-        )
-
-    def _conditioned(self, model: "Prior", image: "Image.Image", source: str) -> "tuple[Prior, str]":
-        from psc import prior
-
-        caption = self.captions.get(Path(source).name, self.caption)
-        if caption == "auto":
-            from psc.cli.captioner import describe
-
-            caption = describe(image, str(model.device))
-        given = caption if self.label is None else str(self.label)
-        return prior.conditioned(model, given, self.guidance if given or not self.captions else 1.0), caption
+    def _settings(self, model: Prior) -> Settings:
+        """What a quality means, with the changes."""
+        goal = self.goal
+        quality = DEFAULT_QUALITY if goal.quality is None else goal.quality
+        chosen = settings(quality, encode.preset_for(model, goal.preset), goal.seed, goal.effort)
+        return adjusted(chosen, **asdict(self.changes))
 
     @contextmanager
-    def _journal(self, target: str, quiet: bool) -> "Iterator[Journal | None]":
+    def _journal(self, target: str, quiet: bool) -> Iterator[Journal | None]:
         """What keeps an encode's draws until its file is written; a line on stderr if that is not reached."""
-        path = None if self.simulate else files.choose_journal(target, resume=self.resume)
+        path = None if self.simulate else console.choose_journal(target, resume=self.resume)
         if path is None:
             yield None
             return
-        from psc.session.journal import Journal
-
         journal = Journal(path, resume=self.resume)
         try:
             yield journal
         except BaseException:
             if journal.kept and not quiet:
-                typer.echo(f"psc: {path} holds what was drawn: add --resume to go on from there", err=True)
+                console.say(f"psc: {path} holds what was drawn: add --resume to go on from there")
             raise
         journal.remove()
-
-
-def adjusted(
-    given: "Settings",
-    *,
-    samples: int | None = None,
-    rows: int | None = None,
-    steps: int | None = None,
-    rounds: int | None = None,
-) -> "Settings":
-    """Settings with another number of samples, rows, steps or rounds; PscError if no plan has such.
-
-    rows: of every round but those of a full basis (0 rows); the samples follow, as published: 4/3 of it.
-    """
-    plan = given.plan
-    if rows and not samples:
-        samples = max(rows * 4 // 3, rows + 1)
-    levels = tuple(_with(level, samples or level.samples, steps) for level in plan.levels)
-    changed = [
-        replace(item, rows=item.rows and (rows or item.rows), steps=steps or item.steps)
-        for item in plan.rounds
-    ]
-    plan = replace(plan, levels=levels, rounds=tuple(changed))
-    return replace(given, plan=plan, rounds=given.rounds if rounds is None else rounds)
-
-
-def _with(level: "Level", samples: int, steps: int | None) -> "Level":
-    """A level with other samples, and no more estimates than a plan may have then."""
-    estimates = max(1, min(level.estimates, steps or level.estimates, 64 // samples))
-    return replace(level, samples=samples, estimates=estimates)
-
-
-def captions(sources: list[str], file: str | None) -> dict[str, str]:
-    """The captions of these pictures, by name, from a JSON file that has one of each."""
-    if file is None:
-        return {}
-    try:
-        found = json.loads(files.read(file))
-    except ValueError as error:
-        raise PscError(f"{file} is not JSON: {error}") from error
-    own: dict[str, str] = {}
-    for name in (Path(source).name for source in sources):
-        caption = found.get(name) if isinstance(found, dict) else None
-        if not isinstance(caption, str):
-            raise PscError(f'{file} has no caption of {name}; expected {{"{name}": "...", ...}}')
-        own[name] = caption
-    return own

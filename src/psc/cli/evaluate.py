@@ -1,24 +1,19 @@
 """The commands ``psc evaluate DIR`` and ``psc evaluate merge``."""
 
-import platform
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tqdm import tqdm
 
-import psc
-from psc import files
-from psc.errors import PscError
+from psc.cli import console, options
 
 if TYPE_CHECKING:
     from psc.evaluate.results import Results, Row
-    from psc.evaluate.run import Options, Task
-
-PACKAGES = ("torch", "numpy", "pillow", "torchmetrics", "ssimulacra2", "imagecodecs", "pillow-heif", "ray")
-PRESETS = ("default", "paper")
+    from psc.evaluate.tasks import Task
 
 
 class _RunByDefault(typer.core.TyperGroup):
@@ -39,7 +34,15 @@ Overlay = Annotated[
     list[Path] | None, typer.Option(help="A published curve, in CompressAI's JSON; may be repeated.")
 ]
 Show = Annotated[int, typer.Option(min=0, help="How many pictures the report has.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Nothing on stderr except errors.")]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What the report is to show: see psc.evaluate.report.write."""
+
+    anchor: str
+    overlays: list[Path]
+    shown: int
 
 
 @app.command()
@@ -67,37 +70,39 @@ def run(
     anchor: Anchor = "jpeg2000",
     overlay: Overlay = None,
     show: Show = 4,
-    model_name: Annotated[str, typer.Option("--prior", metavar="NAME|PATH")] = "embedded",
-    half: Annotated[bool, typer.Option("--half", help="Evaluate a float model in float16.")] = False,
-    device: Annotated[str, typer.Option(help="Where PyTorch evaluates the model.")] = "cpu",
-    quiet: Quiet = False,
+    prior: options.PriorName = "embedded",
+    half: options.Half = False,
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
 ) -> None:
     """Compress a folder's pictures with PSC and other codecs to equal sizes; measure, draw, and report.
 
-    Lists are separated by commas. `psc evaluate merge` joins the folders of several shards.
+    Lists are separated by commas. What fails becomes a line with its error, the rest is done, and the exit
+    code is 1. `psc evaluate merge` joins the folders of several shards.
     """
-    with files.reported(quiet):
-        from psc.evaluate import report
-        from psc.evaluate.results import Results
-        from psc.evaluate.run import Options, missing, pictures, work
-        from psc.evaluate.run import run as run_tasks
-        from psc.evaluate.run import shard as part_of
+    with console.reported(quiet):
+        from psc.evaluate import report, results, run, setup, tasks
 
         report.require()
-        names = _codecs(codecs, quiet)
-        tasks = work(
-            pictures(folder, limit), names, _numbers(rates), _presets(presets), _restorations(restore)
+        chosen, absent = setup.codecs(codecs)
+        pictures = tasks.pictures(folder, limit)
+        _note([*absent, *tasks.unreadable(folder)], quiet)
+        todo = tasks.work(
+            pictures,
+            chosen,
+            setup.rates(rates),
+            setup.presets(presets),
+            setup.restorations(restore),
         )
-        part, count = _shard(shard)
-        tasks = part_of(tasks, part, count)
-        options = Options(crop, model_name, device, half, simulate)
-        results = Results(out, f"{part}-of-{count}" if count > 1 else "")
-        results.begin(_facts(options), resume=resume)
-        left = missing(tasks, results.rows())
-        with _bar(tasks, left, quiet) as bar:
-            run_tasks(folder, left, options, results, _backend(ray), _follow(bar))
-        if count == 1:
-            _conclude(results, anchor, overlay, show, quiet)
+        part, count = setup.shard(shard)
+        todo = tasks.shard(todo, part, count)
+        kept = results.Results(out, f"{part}-of-{count}" if count > 1 else "")
+        how = tasks.Options(crop, prior, device, half, simulate)
+        kept.begin(setup.facts(how), resume=resume)
+        left = tasks.missing(todo, kept.rows())
+        with _bar(todo, left, quiet) as bar:
+            run.run(folder, left, how, kept, setup.backend(ray), _follow(bar))
+        _conclude(kept, _Page(anchor, overlay or [], show) if count == 1 else None, quiet)
 
 
 @app.command()
@@ -110,110 +115,39 @@ def merge(
     anchor: Anchor = "jpeg2000",
     overlay: Overlay = None,
     show: Show = 4,
-    quiet: Quiet = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Join the results of several shards or machines, and report; with one folder, report anew."""
-    with files.reported(quiet):
-        from psc.evaluate import report
-        from psc.evaluate.results import merge as merged
+    with console.reported(quiet):
+        from psc.evaluate import report, results
 
         report.require()
         target = out or (folders[0] if len(folders) == 1 else Path("evaluation"))
-        _conclude(merged(folders, target), anchor, overlay, show, quiet)
+        _conclude(results.merge(folders, target), _Page(anchor, overlay or [], show), quiet)
 
 
-def _conclude(results: "Results", anchor: str, overlay: list[Path] | None, show: int, quiet: bool) -> None:
-    from psc.evaluate import report
-
-    notes = report.write(results, anchor, overlay or [], show)
-    if not quiet:
-        for note in notes:
-            typer.echo(f"left out: {note}", err=True)
-        typer.echo(f"{results.folder / 'report.html'}", err=True)
-
-
-def _codecs(wanted: str | None, quiet: bool) -> list[str]:
-    """Names to run: those asked for, which must be here, or all that are."""
-    from psc.evaluate.run import OURS, known
-
-    if wanted is None:
-        absent = [codec for codec in known().values() if codec.missing]
-        for codec in [] if quiet else absent:
-            typer.echo(f"left out: {codec.label}: {codec.missing}", err=True)
-        return [OURS, *(name for name, codec in known().items() if not codec.missing)]
-    names = _chosen(wanted, (OURS, *known()), "codec")
-    for name in names:
-        if name != OURS and known()[name].missing:
-            raise PscError(f"{known()[name].label} cannot be used here: {known()[name].missing}")
-    return names
-
-
-def _presets(wanted: str) -> list[str]:
-    return _chosen(wanted, PRESETS, "preset")
-
-
-def _restorations(wanted: str) -> list[str]:
-    from typing import get_args
-
-    from psc.session.restore import Restoration
-
-    return _chosen(wanted, get_args(Restoration), "restoration")
-
-
-def _chosen(wanted: str, known: tuple[str, ...], what: str) -> list[str]:
-    """The names in a list, once each; PscError if one is not known."""
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            raise PscError(f"{what} {name!r} is unknown; choose from: {', '.join(known)}")
-    if not names:
-        raise PscError(f"no {what} was named; choose from: {', '.join(known)}")
-    return list(dict.fromkeys(names))
-
-
-def _numbers(wanted: str) -> list[float]:
+def _conclude(results: "Results", page: _Page | None, quiet: bool) -> None:
+    """Write the report, if all shards are there, and end with 1 if there are lines with errors."""
+    rows = results.rows()
+    errors = Counter(f"{row['image']}: {row['error']}" for row in rows if "error" in row)
     try:
-        rates = sorted({float(word) for word in wanted.split(",")})
-    except ValueError:
-        rates = []
-    if not rates or not all(0 < rate <= 24 for rate in rates):
-        raise PscError(f"--rates {wanted} came; expected bits per pixel above 0, as in 0.05,0.1,0.2")
-    return rates
+        if page is not None and any("error" not in row for row in rows):
+            from psc.evaluate import report
+
+            notes = report.write(results, page.anchor, page.overlays, page.shown)
+            _note(notes, quiet)
+            if not quiet:
+                console.say(f"{results.folder / 'report.html'}")
+    finally:
+        for error, count in errors.items():
+            console.say(f"psc: error: {error}" + (f" ({count} lines)" if count > 1 else ""))
+    if errors:
+        raise typer.Exit(1)
 
 
-def _shard(wanted: str) -> tuple[int, int]:
-    try:
-        part, count = map(int, wanted.split("/"))
-    except ValueError as error:
-        raise PscError(f"--shard {wanted} came; expected I/N, as in 1/4") from error
-    return part, count
-
-
-def _backend(ray: str | None) -> Any:
-    if ray is None:
-        from psc.evaluate.run import here
-
-        return here
-    from psc.evaluate import cluster
-
-    return cluster.backend(ray)
-
-
-def _facts(options: "Options") -> dict[str, Any]:
-    """What run.json keeps."""
-    from PIL import features
-
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    found |= {n: features.version(n) or "none" for n in ("jpg", "jpg_2000", "webp", "avif")}
-    return {
-        "psc": psc.__version__, "crop": options.crop, "prior": options.prior, "device": options.device,
-        "half": options.half, "simulate": options.simulate, "versions": found, "machine": platform.platform(),
-    }  # fmt: skip
+def _note(left_out: Sequence[str], quiet: bool) -> None:
+    for line in [] if quiet else left_out:
+        console.say(f"left out: {line}")
 
 
 def _bar(tasks: "list[Task]", left: "list[Task]", quiet: bool) -> "tqdm[Any]":

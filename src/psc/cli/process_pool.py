@@ -2,6 +2,11 @@
 
 The messages are lines of JSON. A process that dies, say because the system has run out of memory, costs the
 one file that it was at.
+
+Why not concurrent.futures: a ProcessPoolExecutor for each slot would lose no more than a file either, but it
+has no public way to interrupt a task that runs (``kill -INT`` would leave the encodes going), its idle or
+starting processes answer Ctrl-C with a traceback, and it starts them as ``python -c`` with the current folder
+first among those of modules. What it would save is the reading of lines.
 """
 
 import json
@@ -16,37 +21,59 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from psc.cli.batch import Job, Task
+from psc.cli.search_path import trusted
 from psc.cli.worker import Event, Model
 from psc.errors import PscError
 
-COMMAND = [sys.executable, "-m", "psc.cli.worker"]
 PATIENCE = 30.0
 """Seconds that interrupted processes have to clear up."""
 
 Told = Callable[[Task, Event], None]
 
 
-def run(job: Job, tasks: list[Task], model: Model, count: int, told: Told, quiet: bool = False) -> None:
-    """Do the tasks in ``count`` processes; told is called here, in this thread.
+def command() -> list[str]:
+    """What starts a process: it finds the modules that this one would, and none in the current folder."""
+    code = f"import sys; sys.path[:] = {trusted()!r}; from psc.cli.worker import main; main()"
+    return [sys.executable, "-P", "-c", code]
 
-    Each process has its share of the cores (OMP_NUM_THREADS, unless that is set). PscError for options that
-    suit no file. Whatever is raised here, such as a KeyboardInterrupt, interrupts the processes and waits for
-    them: they leave nothing half-written.
+
+def run(job: Job, tasks: list[Task], model: Model, count: int, told: Told, quiet: bool = False) -> None:
+    """Do the tasks in ``count`` processes.
+
+    Each process has its share of the cores (OMP_NUM_THREADS, unless that is set). Whatever is raised here,
+    such as a KeyboardInterrupt, interrupts the processes and waits for them: they leave nothing half-written.
+
+    Args:
+        job: What is to be done.
+        tasks: At least one.
+        model: The prior that every process loads.
+        count: Of processes; no more are started than there are tasks.
+        told: Called in this thread with whatever happens to a task.
+        quiet: As of EncodeJob.
+
+    Raises:
+        PscError: For options that suit no file.
     """
-    crew = _Crew(job, tasks, model, min(count, len(tasks)), quiet)
+    pool = ProcessPool(job, tasks, model, min(count, len(tasks)), quiet)
     left = len(tasks)
     try:
         while left:
-            task, event = crew.events.get()
+            task, event = pool.events.get()
             if task is None:
                 raise PscError(event["refused"])
             told(task, event)
             left -= "figures" in event or "error" in event
     finally:
-        crew.stop()
+        pool.stop()
 
 
-class _Crew:
+class ProcessPool:
+    """Processes at work.
+
+    Attributes:
+        events: What happens to tasks; without a task, the reason why none can be done.
+    """
+
     def __init__(self, job: Job, tasks: list[Task], model: Model, count: int, quiet: bool) -> None:
         self.events: queue.SimpleQueue[tuple[Task | None, Event]] = queue.SimpleQueue()
         self._first = {"verb": job.verb, "job": asdict(job), "model": asdict(model), "quiet": quiet}
@@ -60,7 +87,7 @@ class _Crew:
             thread.start()
 
     def _look_after(self) -> None:
-        """One process at a time, as long as there are tasks."""
+        """Give tasks to one process, and to another one if it dies, as long as there are any."""
         process = None
         while not self._stopped:
             try:
@@ -127,7 +154,7 @@ class _Process:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.popen = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+            command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
             env=environment, start_new_session=True,
         )  # fmt: skip
         self.awake = False
@@ -157,7 +184,7 @@ class _Process:
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """How many processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

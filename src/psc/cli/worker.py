@@ -1,7 +1,7 @@
 """One file after another, in this process: psc.cli.batch's tasks, done and told of.
 
-``python -m psc.cli.worker`` is a process of psc.cli.process_pool: it reads lines of JSON from standard input,
-first what is to be done and with which model, then a file each; it writes what happens as lines of JSON.
+:func:`main` is what a process of psc.cli.process_pool runs: it reads lines of JSON from standard input, first
+what is to be done and with which model, then a file each; it writes what happens as lines of JSON.
 """
 
 import functools
@@ -14,22 +14,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from psc import files
+from psc import prior
+from psc.cli import console
 from psc.cli.batch import Job
-from psc.cli.decode_job import Decoding
-from psc.cli.encode_job import Encoding
-from psc.cli.progress import Meter
-
-if TYPE_CHECKING:
-    from psc.prior import Prior
-    from psc.session.progress import Progress
+from psc.cli.decode_job import DecodeJob
+from psc.cli.encode_job import EncodeJob
+from psc.cli.progress import ProgressBar
+from psc.prior import Prior
+from psc.session.progress import Progress
 
 PERIOD = 1.0
 """Seconds between two reports of a share."""
 
-Load = Callable[[], "Prior"]
+Load = Callable[[], Prior]
 Event = dict[str, Any]
 """One of: share (of a task's work that is done), warning, figures (it is done), error (it failed)."""
 Tell = Callable[[Event], None]
@@ -43,21 +42,23 @@ class Model:
     device: str = "cpu"
     half: bool = False
 
+    def load(self) -> Prior:
+        """Load the prior."""
+        return prior.load_prior(self.name, device=self.device, half=self.half)
+
     def loader(self) -> Load:
-        """What loads the prior when it is first called."""
-        from psc import prior
-
-        return functools.cache(lambda: prior.load_prior(self.name, device=self.device, half=self.half))
+        """A function that loads the prior when it is first called."""
+        return functools.cache(self.load)
 
 
-class _Follower(Meter):
+class _Follower(ProgressBar):
     """Keeps the figures, and tells at times which share of the work is done."""
 
     def __init__(self, verb: str, tell: Tell) -> None:
-        super().__init__(verb, quiet=True, verbose=False)
+        super().__init__(verb, quiet=True)
         self._tell, self._due = tell, time.monotonic() + PERIOD
 
-    def __call__(self, now: "Progress") -> None:
+    def __call__(self, now: Progress) -> None:
         """Take note of where the session stands."""
         super().__call__(now)
         if time.monotonic() >= self._due:
@@ -66,15 +67,15 @@ class _Follower(Meter):
 
 
 def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: bool) -> None:
-    """Do one task. Tells whatever happens, with figures or an error at the end."""
+    """Do one task. Whatever happens is told, with figures or an error at the end."""
     with warnings.catch_warnings():
         for category in (UserWarning, RuntimeWarning):
             warnings.simplefilter("always", category)
-        warnings.showwarning = lambda message, *_, **__: tell({"warning": " ".join(str(message).split())})
+        warnings.showwarning = lambda message, *_, **__: tell({"warning": console.one_line(message)})
         try:
             for output in job.outputs(target):
-                files.choose_output(source, output, job.suffix, force=True)
-            if isinstance(job, Encoding) and not Path(f"{target}.resume").exists():
+                console.choose_output(source, output, job.suffix, force=True)
+            if isinstance(job, EncodeJob) and not Path(f"{target}.resume").exists():
                 job = replace(job, resume=False)  # among many, few were interrupted
             figures = job(source, target, load, lambda: _Follower(job.verb, tell), quiet)
         except Exception as error:
@@ -86,13 +87,13 @@ def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: b
 def _sentence(error: Exception) -> str:
     """A defect of psc, too, is told in a line: the other files are to be done."""
     try:
-        return files.sentence(error)
+        return console.sentence(error)
     except Exception:
-        return f"a defect of psc: {type(error).__name__}: {' '.join(str(error).split())}"
+        return f"a defect of psc: {type(error).__name__}: {console.one_line(error)}"
 
 
 def main() -> None:
-    """The process; it ends when standard input does."""
+    """Be a process of the pool; it ends when standard input does."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints
     with suppress(KeyboardInterrupt, BrokenPipeError):
@@ -107,8 +108,8 @@ def _serve(tasks: IO[str], lines: IO[str]) -> None:
         lines.flush()
 
     said = json.loads(tasks.readline())
-    kind = Encoding if said["verb"] == Encoding.verb else Decoding
-    job, load = kind(**said["job"]), Model(**said["model"]).loader()
+    kind = EncodeJob if said["verb"] == EncodeJob.verb else DecodeJob
+    job, load = kind.from_dict(said["job"]), Model(**said["model"]).loader()
     tell({"share": 0.0})  # it can be interrupted from now on
     try:
         job.check(load)
@@ -119,7 +120,3 @@ def _serve(tasks: IO[str], lines: IO[str]) -> None:
     for line in tasks:
         source, target = json.loads(line)
         attempt(job, source, target, load, tell, said["quiet"])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,12 @@
 """A picture to the bytes of a .psc file."""
 
-import math
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from psc.bitstream.container import info
 from psc.bitstream.header import VERSION
 from psc.errors import PscError
 from psc.exact.threads import isolated
@@ -15,6 +16,7 @@ from psc.plan.plan import Settings
 from psc.plan.presets import finest, settings
 from psc.prior import Prior, load_prior
 from psc.rate import control
+from psc.rate.goals import bytes_of_bpp, positive, whole_bytes
 from psc.session.context import Context
 from psc.session.decoder import Decoded, Decoder, check_variations
 from psc.session.encoder import Encoder
@@ -29,7 +31,7 @@ def encode(
     /,
     *,
     quality: float | None = None,
-    target_size: int | None = None,
+    target_size: float | None = None,
     target_bpp: float | None = None,
     target_psnr: float | None = None,
     preset: str | None = None,
@@ -37,6 +39,7 @@ def encode(
     seed: int = 0,
     prior: Prior | None = None,
     strip: bool = False,
+    keep_profile: bool = False,
     progress: Report = silent,
     journal: Journal | None = None,
 ) -> bytes:
@@ -46,12 +49,14 @@ def encode(
 
     Args:
         image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
-            come back as they were. Or a uint8 array (H, W) or (H, W, 3), or with alpha (H, W, 2) or
-            (H, W, 4).
+            come back as they were. Or a uint8 array, tensor of PyTorch or memoryview, (H, W), (H, W, 1) or
+            (H, W, 3), or with alpha (H, W, 2) or (H, W, 4).
         quality: 0 (smallest file) to 100; 50 if no target is given. At most one of quality and targets.
-        target_size: Bytes of the whole file that are not exceeded.
+        target_size: Bytes of the whole file that are not exceeded; a whole number, 800.0 as well as 800.
         target_bpp: The same in bits per pixel.
-        target_psnr: dB that the mean restoration reaches.
+        target_psnr: dB that the mean restoration reaches. Targets go with every preset; what they cost, in
+            plain encodes: about 2 and rarely more than 3 with the preset "default", 1 with "paper" (and a
+            restoration after each of the last rounds for a PSNR), otherwise 3 or 4 and at most 8.
         preset: "default", "progressive" (made to be cut), "paper" (the published scheme, up to 256x256
             pixels), or None for what suits the prior; see :func:`preset_for`.
         effort: Of the preset "default", 1 (fastest) to 9 (smallest file), None for 5; decoding takes as long.
@@ -59,6 +64,8 @@ def encode(
         prior: The diffusion model; None for :func:`psc.load_prior`. What it was given (``conditioned``: a
             caption, a class) becomes part of the file.
         strip: Leave out what the picture carries but its alpha; an EXIF orientation is applied.
+        keep_profile: Keep the bytes of a well-known colour profile; otherwise a byte stands for it, and the
+            decoder writes a small one that renders the same.
         progress: Hears of every group of network evaluations.
         journal: Keeps what was drawn, so that an interrupted encode can go on (:class:`psc.Journal`).
 
@@ -75,18 +82,25 @@ def encode(
     preset = preset_for(model, preset)
     if (target_size, target_bpp, target_psnr) == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed, effort)
-        return encode_with(image, chosen, prior=model, strip=strip, progress=progress, journal=journal)
-    for value in (target_size, target_bpp, target_psnr):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise PscError(f"the target {value} came; expected a number of bytes, bits or dB above zero")
-    picture, start = Picture.of(image, strip=strip), finest(preset, seed, effort)
+        return encode_with(
+            image,
+            chosen,
+            prior=model,
+            strip=strip,
+            keep_profile=keep_profile,
+            progress=progress,
+            journal=journal,
+        )
+    decibels = None if target_psnr is None else positive("target PSNR", "dB", target_psnr)
+    picture, start = Picture.of(image, strip=strip, keep_profile=keep_profile), finest(preset, seed, effort)
     pixels = picture.colours.shape[1] * picture.colours.shape[2]
-    size = target_size if target_size is not None else math.floor((target_bpp or 0.0) * pixels / 8)
+    size = bytes_of_bpp(target_bpp, pixels) if target_bpp is not None else 0
+    size = whole_bytes(target_size) if target_size is not None else size
     context = Context(model, progress, journal)
-    with _kept(context, picture, (target_psnr, size, start)):
-        if target_psnr is not None:
-            return control.to_psnr(picture, target_psnr, start, context).data
-        return control.to_size(picture, size, start, context).data
+    with _kept(context, picture, (decibels, size, start)):
+        if decibels is not None:
+            return _weighed(control.to_psnr(picture, decibels, start, context).data)
+        return _weighed(control.to_size(picture, size, start, context).data)
 
 
 def preset_for(prior: Prior, name: str | None = None) -> str:
@@ -112,6 +126,7 @@ def encode_with(
     *,
     prior: Prior | None = None,
     strip: bool = False,
+    keep_profile: bool = False,
     progress: Report = silent,
     journal: Journal | None = None,
 ) -> bytes:
@@ -122,15 +137,32 @@ def encode_with(
         chosen: A plan, a quantiser step, a number of rounds.
         prior: As in :func:`encode`, as are the others.
         strip: The same.
+        keep_profile: The same.
         progress: The same.
         journal: The same.
     """
-    picture, context = Picture.of(image, strip=strip), Context(prior or load_prior(), progress, journal)
+    picture, context = (
+        Picture.of(image, strip=strip, keep_profile=keep_profile),
+        Context(prior or load_prior(), progress, journal),
+    )
     with _kept(context, picture, chosen):
         side = Encoder(picture, chosen, context)
         del picture  # the session has its own form of it
         side.session.run(chosen.rounds)
-        return side.file()
+        return _weighed(side.file())
+
+
+def _weighed(data: bytes) -> bytes:
+    """The file; a warning, if it is metadata for the most part."""
+    sizes = {name: size for name, size in info(data)["carries"].items() if name != "alpha"}
+    if 2 * sum(sizes.values()) > len(data):
+        parts = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        warnings.warn(
+            f"{sum(sizes.values())} of the file's {len(data)} bytes are metadata ({parts}): --strip "
+            "(strip=True) leaves them out",
+            stacklevel=4,
+        )
+    return data
 
 
 def _kept(context: Context, picture: Picture, goal: object) -> AbstractContextManager[None]:

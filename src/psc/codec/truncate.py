@@ -14,9 +14,17 @@ from psc.session.setup import open_session
 
 
 def truncate(data: bytes, /, *, size: int) -> bytes:
-    """The file cut to at most ``size`` bytes: whole again, but marked as cut; no model is needed.
+    """Cut a file to at most ``size`` bytes; no model is needed.
 
-    A file that is short enough comes back as it is. Raises PscError where not even a header fits.
+    Args:
+        data: A .psc file's bytes.
+        size: In bytes.
+
+    Returns:
+        A whole file, marked as cut; one that is short enough comes back as it is.
+
+    Raises:
+        PscError: If the file is damaged, or not even a header fits.
     """
     header, body = _sound(data)
     whole = len(body) == header.body.length
@@ -26,9 +34,16 @@ def truncate(data: bytes, /, *, size: int) -> bytes:
 def keep_rounds(
     data: bytes, rounds: int, /, *, prior: Prior | None = None, progress: Report = silent
 ) -> bytes:
-    """The file of the first ``rounds`` rounds alone; costs what decoding them costs.
+    """The file of the first rounds alone; costs what decoding them costs.
 
-    The rounds must be whole in the file. Raises PscError where they are not.
+    Args:
+        data: A .psc file's bytes.
+        rounds: How many, from 1; they must be whole in the file.
+        prior: The one that the file names; None for the embedded prior.
+        progress: Hears of every group of network evaluations.
+
+    Raises:
+        PscError: If the file is damaged, or has fewer whole rounds.
     """
     _sound(data)
     header, context, reader, _ = open_body(data, Context(prior or load_prior(), progress), True)

@@ -15,10 +15,14 @@ from psc.session.session import Session
 class RoundState:
     """One round as this machine sees it.
 
-    number: from 1. scale: of the round's level. rows: measured per window (0: the full basis).
-    symbols: numbers read so far. digest: CRC-32 of everything known after the round, 8 hex digits; equal on
-    two machines if and (all but certainly) only if their states are. agrees: whether it ends as the
-    encoder's did, as far as the few bits tell that the file holds of it.
+    Attributes:
+        number: From 1.
+        scale: Of the round's level.
+        rows: Measured per window (0: the full basis).
+        symbols: Measurements read so far.
+        digest: CRC-32 of everything known after the round, 8 hex digits; equal on two machines if and (all but
+            certainly) only if their states are.
+        agrees: Whether it ends as the encoder's did, as far as the few bits tell that the file holds of it.
     """
 
     number: int
@@ -33,9 +37,12 @@ class RoundState:
 class Verification:
     """What ``verify`` found.
 
-    rounds: as far as they could be read. planned: how many the file has. note: what is wrong, or empty.
-    picture: SHA-256 of the decoded picture's rows of 8-bit samples (the mean), or empty if something is
-    wrong.
+    Attributes:
+        rounds: As far as they could be read.
+        planned: How many the file has.
+        note: What is wrong, or empty.
+        picture: SHA-256 of the decoded picture's rows of 8-bit samples (the mean), or empty if something is
+            wrong.
     """
 
     rounds: tuple[RoundState, ...]
@@ -57,9 +64,16 @@ def verify(
     report: Callable[[RoundState], None] = silent,
     progress: Report = silent,
 ) -> Verification:
-    """Decode a .psc file and compare states; ``report`` hears of every round as it ends.
+    """Decode a .psc file, and compare the state here with the encoder's, round by round.
 
-    Raises PscError for what cannot be decoded at all: another prior, a damaged header.
+    Args:
+        data: The file's bytes.
+        prior: The one that the file names; None for the embedded prior.
+        report: Hears of every round as it ends.
+        progress: Hears of every group of network evaluations.
+
+    Raises:
+        PscError: For what cannot be decoded at all: another prior, a damaged header.
     """
     decoder = open_decoder(data, allow_partial=True, prior=prior, progress=progress)
     rounds: list[RoundState] = []

@@ -15,7 +15,8 @@ from typing import Any
 from PIL import Image
 
 from psc.errors import PscError
-from psc.evaluate.run import Backend, Finished, Options, Task, measure, read
+from psc.evaluate.run import Backend, Finished, failed, measure, read
+from psc.evaluate.tasks import Options, Task
 
 PENDING = 4
 """Tasks that wait for each core of the cluster: enough to keep it busy, few enough to hold in memory."""
@@ -44,7 +45,12 @@ def _spread(
         waiting = iter(tasks)
         while True:
             for task in waiting:
-                pending.append(remote.remote(task, read(folder, task.image, options.crop), options))
+                try:
+                    image = read(folder, task.image, options.crop)
+                except Exception as error:
+                    yield from failed(task.keys(), error)
+                    continue
+                pending.append(remote.remote(task, image, options))
                 if len(pending) >= limit:
                     break
             if not pending:

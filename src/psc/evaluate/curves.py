@@ -15,7 +15,7 @@ from PIL import Image
 
 from psc.errors import PscError
 from psc.evaluate.codecs import codecs
-from psc.evaluate.frechet import Crowd, Features, frechet
+from psc.evaluate.frechet import Distance, Features, frechet
 from psc.evaluate.psc_codec import ABOUT
 from psc.evaluate.results import Results, Row
 
@@ -26,7 +26,7 @@ ABROAD = {
     "psnr": "psnr-rgb", "ms-ssim": "ms-ssim-rgb",
     "encode_seconds": "encoding_time", "decode_seconds": "decoding_time",
 }  # fmt: skip
-"""Our names and CompressAI's."""
+"""CompressAI's names by those of the lines."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,18 @@ def described(name: str) -> tuple[str, str]:
 
 
 def complete(rows: Sequence[Row]) -> list[str]:
-    """The pictures that have a line of every codec and target that occurs."""
+    """The pictures that have a line of every codec and target that occurs, and not only errors."""
     wanted = {(row["codec"], row["target"]) for row in rows}
     images = sorted({row["image"] for row in rows})
     have = {image: {(r["codec"], r["target"]) for r in rows if r["image"] == image} for image in images}
-    return [image for image in images if have[image] == wanted]
+    lost = hopeless(rows)
+    return [image for image in images if have[image] == wanted and image not in lost]
+
+
+def hopeless(rows: Sequence[Row]) -> dict[str, str]:
+    """The pictures with which nothing could be done, and why: damaged ones, and what is no picture."""
+    measured = {row["image"] for row in rows if "error" not in row}
+    return {row["image"]: row["error"] for row in rows if row["image"] not in measured}
 
 
 def averaged(rows: Sequence[Row], images: Sequence[str]) -> list[Curve]:
@@ -91,25 +98,27 @@ def _point(target: float, rows: Sequence[Row]) -> Point:
     return Point(target, bpp, values, sum(not row["reached"] for row in rows))
 
 
-def add_distances(curves: Sequence[Curve], crowd: Crowd, results: Results, images: Sequence[str]) -> str:
-    """Put a crowd's distance into every point; returns why not, if there are too few patches."""
-    photographs = _features(crowd, [results.original(image) for image in images])
-    if len(photographs) < crowd.least_patches:
-        return f"the pictures have {len(photographs)} patches; {crowd.least_patches} is the least"
+def add_distances(
+    curves: Sequence[Curve], distance: Distance, results: Results, images: Sequence[str]
+) -> str:
+    """Put a Frechet distance into every point; returns why not, if there are too few patches."""
+    photographs = _features(distance, [results.original(image) for image in images])
+    if len(photographs) < distance.least_patches:
+        return f"the pictures have {len(photographs)} patches; {distance.least_patches} is the least"
     for curve in curves:
         for point in curve.points:
             rows = [{"image": image, "codec": curve.name, "target": point.target} for image in images]
             paths = [results.picture(row) for row in rows]
-            point.values[crowd.name] = frechet(photographs, _features(crowd, paths))
+            point.values[distance.name] = frechet(photographs, _features(distance, paths))
     return ""
 
 
-def _features(crowd: Crowd, paths: Sequence[Path]) -> Features:
+def _features(distance: Distance, paths: Sequence[Path]) -> Features:
     """Of the patches of all pictures."""
     found = []
     for path in paths:
         with Image.open(path) as image:
-            found.append(crowd.features(image))
+            found.append(distance.features(image))
     return np.concatenate(found)
 
 
@@ -127,7 +136,7 @@ def published(path: Path) -> Curve:
         content = json.loads(path.read_text())
         columns = {name: [float(v) for v in values] for name, values in content["results"].items()}
         rates = columns.pop("bpp")
-        home = {theirs: our for our, theirs in ABROAD.items()}
+        home = {abroad: name for name, abroad in ABROAD.items()}
         points = [
             Point(bpp, bpp, {home.get(n, n): values[i] for n, values in columns.items()})
             for i, bpp in enumerate(rates)

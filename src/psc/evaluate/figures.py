@@ -15,7 +15,7 @@ COLOURS = (
 def draw(curves: Sequence[Curve], metric: str, label: str, better: str, target: Path) -> list[Path]:
     """Bits per pixel against a metric: target.png and target.svg. better: "higher" or "lower"."""
     measured = [rate for curve in curves if not curve.published for rate, _ in curve.of(metric)]
-    last = 1.25 * max(measured, default=0)  # theirs go on to rates that nobody asked for
+    last = 1.25 * max(measured, default=0)  # published ones go on to rates that nobody asked for
     lines = []
     for curve in curves:
         points = [point for point in curve.of(metric) if not curve.published or point[0] <= last]
@@ -55,11 +55,11 @@ def _save(
 
 
 def _style(curve: Curve, number: int) -> dict[str, Any]:
-    """Ours thick, the others thin, published ones dashed."""
-    ours = curve.name.startswith("psc-")
+    """PSC thick, the other codecs thin, published curves dashed."""
+    is_psc = curve.name.startswith("psc-")
     return {
         "color": COLOURS[number % len(COLOURS)],
-        "linewidth": 2.2 if ours else 1.2,
-        "marker": None if curve.published else "o" if ours else ".",
+        "linewidth": 2.2 if is_psc else 1.2,
+        "marker": None if curve.published else "o" if is_psc else ".",
         "linestyle": "--" if curve.published else "-",
     }

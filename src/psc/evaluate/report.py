@@ -25,10 +25,11 @@ from psc.evaluate.curves import (
     add_distances,
     averaged,
     complete,
+    hopeless,
     published,
     summary,
 )
-from psc.evaluate.frechet import crowds
+from psc.evaluate.frechet import distances
 from psc.evaluate.metrics import metrics
 from psc.evaluate.results import Results, Row
 
@@ -55,9 +56,9 @@ def write(results: Results, anchor: str, overlays: Sequence[Path], shown: int) -
         raise PscError(f"{results.folder} has no picture that is finished: --resume goes on")
     curves = averaged(rows, images)
     notes = _left_out(rows, images)
-    for crowd in crowds().values():
-        reason = crowd.missing or add_distances(curves, crowd, results, images)
-        notes += [f"{crowd.label}: {reason}"] if reason else []
+    for distance in distances().values():
+        reason = distance.missing or add_distances(curves, distance, results, images)
+        notes += [f"{distance.label}: {reason}"] if reason else []
     for curve in curves:
         data = json.dumps(summary(curve), indent=1).encode()
         _write(results.folder / "summaries" / f"{curve.name}.json", data)
@@ -87,18 +88,21 @@ def spread(images: Sequence[str], count: int) -> list[str]:
 def _columns(curves: Sequence[Curve]) -> list[dict[str, str]]:
     """The metrics that some curve has."""
     known = [(m.name, m.label, m.better) for m in metrics().values()]
-    known += [(c.name, c.label, "lower") for c in crowds().values()]
+    known += [(c.name, c.label, "lower") for c in distances().values()]
     have = {name for curve in curves for point in curve.points for name in point.values}
     return [{"name": n, "label": text, "better": b} for n, text, b in known if n in have]
 
 
 def _left_out(rows: Sequence[Row], images: Sequence[str]) -> list[str]:
     notes = []
-    unfinished = len({row["image"] for row in rows}) - len(images)
+    lost = hopeless(rows)
+    notes += [f"{image}: {error}" for image, error in lost.items()]
+    unfinished = len({row["image"] for row in rows} - lost.keys()) - len(images)
     if unfinished:
         notes.append(f"{unfinished} pictures are not finished and do not count")
-    for name, target in sorted({(row["codec"], row["target"]) for row in rows}):
-        failed = [r for r in rows if (r["codec"], r["target"]) == (name, target) and "error" in r]
+    errors = [row for row in rows if "error" in row and row["image"] not in lost]
+    for name, target in sorted({(row["codec"], row["target"]) for row in errors}):
+        failed = [r for r in errors if (r["codec"], r["target"]) == (name, target)]
         if failed:
             first = f"{failed[0]['image']}: {failed[0]['error']}"
             notes.append(f"{name} at {target:g} bpp: {len(failed)} pictures failed ({first})")
@@ -119,10 +123,12 @@ def _draw(folder: Path, curves: Sequence[Curve], columns: Sequence[dict[str, str
             curves, column["name"], column["label"], column["better"], folder / column["name"]
         )
         drawn[column["label"]] = paths[1]
-    for crowd in crowds().values():
-        if any(column["name"] == crowd.name for column in columns):
-            paths = figures.draw_trade(curves, crowd.name, crowd.label, folder / f"trade-{crowd.name}")
-            drawn[f"Distortion and perception: {crowd.label}"] = paths[1]
+    for distance in distances().values():
+        if any(column["name"] == distance.name for column in columns):
+            paths = figures.draw_trade(
+                curves, distance.name, distance.label, folder / f"trade-{distance.name}"
+            )
+            drawn[f"Distortion and perception: {distance.label}"] = paths[1]
     return drawn
 
 

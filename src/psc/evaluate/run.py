@@ -1,18 +1,19 @@
-"""What is to be done, doing it, and the lines that are left of it.
+"""Doing tasks, and the lines that are left of them.
 
-The unit of work is a task: one picture, one codec (or one preset of ours), one target rate. A task gives a
-line, one for each restoration of ours. Files are really written and read back, unless the options say that
-our pictures are to be simulated; times and peak memory are those of encoding and of decoding, without the
-search for a baseline's level and without metrics. Our rate control is part of encoding.
+The unit of work is a task: one picture, one codec (or one preset of PSC), one target rate. A task gives a
+line, one for each restoration of PSC. Files are really written and read back, unless the options say that
+PSC's pictures are to be simulated; times and peak memory are those of encoding and of decoding, without the
+search for a baseline's level and without metrics. PSC's rate control is part of encoding. Whatever fails
+becomes a line with its error, and the run goes on.
 """
 
 import functools
+import itertools
 import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -23,47 +24,15 @@ from psc.errors import PscError
 from psc.evaluate import memory, metrics, psc_codec
 from psc.evaluate.codecs import Codec, codecs, nearest_below
 from psc.evaluate.results import Key, Results, Row
-from psc.images.pixels import read_image
+from psc.evaluate.tasks import Options, Task
+from psc.images.opening import read_image
+from psc.images.pixels import to_image, to_tensor
 from psc.prior import Prior, load_prior
-from psc.session.restore import Restoration
+from psc.session.restorations import Restoration
 from psc.session.session import Session
 
-OURS = "psc"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What all lines of a run have in common.
-
-    crop: side of the central square that is cut from every picture, in pixels; 0: the whole picture.
-    prior, device, half: see psc.load_prior. simulate: restore from the encoder's session, do not decode.
-    """
-
-    crop: int = 256
-    prior: str = "embedded"
-    device: str = "cpu"
-    half: bool = False
-    simulate: bool = False
-
-
-@dataclass(frozen=True)
-class Task:
-    """One picture (a file's name), one codec or "psc-PRESET", a target in bpp; restorations of ours."""
-
-    image: str
-    codec: str
-    target: float
-    restorations: tuple[str, ...] = ()
-
-    @property
-    def preset(self) -> str:
-        """Ours, or empty."""
-        return self.codec.removeprefix(f"{OURS}-") if self.restorations else ""
-
-    def keys(self) -> list[Key]:
-        """Of the lines that come of it."""
-        names = [f"{self.codec}-{how}" for how in self.restorations] or [self.codec]
-        return [(self.image, name, self.target) for name in names]
+LEAST_SIDE = 11
+"""Pixels a side of a picture that can be compared: the window of SSIM."""
 
 
 Finished = tuple[Row, Image.Image | None]
@@ -71,62 +40,16 @@ Backend = Callable[[Path, Sequence[Task], Options, Path], Iterator[Finished]]
 """(folder of pictures, tasks, options, folder for files) -> lines and decoded pictures."""
 
 
-def pictures(folder: Path, limit: int | None = None) -> list[str]:
-    """Names of the pictures in a folder, sorted; PscError if there are none."""
-    if not folder.is_dir():
-        raise PscError(f"{folder} is not a folder; expected a folder of pictures")
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in known)
-    if not names:
-        raise PscError(f"{folder} has no pictures that Pillow can read")
-    return names[:limit]
-
-
 def read(folder: Path, name: str, crop: int) -> Image.Image:
-    """A picture as RGB, cropped to its centre."""
-    image = read_image(folder / name).convert("RGB")
+    """A picture as RGB, cropped to its centre; PscError if it cannot be read, or is too small."""
+    image = to_image(to_tensor(read_image(folder / name))).convert("RGB")
+    if min(image.size) < LEAST_SIDE:
+        raise PscError(
+            f"the picture has {image.width}x{image.height} pixels; metrics need {LEAST_SIDE} a side at least"
+        )
     width, height = (min(side, crop) if crop else side for side in image.size)
     left, top = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, top, left + width, top + height))
-
-
-def work(
-    images: Sequence[str],
-    codec_names: Sequence[str],
-    rates: Sequence[float],
-    presets: Sequence[str],
-    restorations: Sequence[str],
-) -> list[Task]:
-    """All tasks, picture by picture, so that the time left can be told from the time that passed."""
-    tasks = []
-    for image in images:
-        for name in codec_names:
-            for rate in rates:
-                if name == OURS:
-                    tasks += [Task(image, f"{OURS}-{p}", rate, tuple(restorations)) for p in presets]
-                else:
-                    tasks.append(Task(image, name, rate))
-    return tasks
-
-
-def shard(tasks: Sequence[Task], index: int, count: int) -> list[Task]:
-    """The index-th of ``count`` parts (from 1), which share the pictures out evenly."""
-    if not 1 <= index <= count:
-        raise PscError(f"shard {index}/{count} came; expected 1/{count} to {count}/{count}")
-    names = sorted({task.image for task in tasks})[index - 1 :: count]
-    return [task for task in tasks if task.image in names]
-
-
-def missing(tasks: Iterable[Task], rows: Iterable[Row]) -> list[Task]:
-    """The tasks, with those of their restorations, of which there is no line yet."""
-    done = {(row["image"], row["codec"], row["target"]) for row in rows}
-    left = []
-    for task in tasks:
-        if not task.restorations:
-            left += [task] if task.keys()[0] not in done else []
-        elif todo := [h for h, k in zip(task.restorations, task.keys(), strict=True) if k not in done]:
-            left.append(Task(task.image, task.codec, task.target, tuple(todo)))
-    return left
 
 
 def run(
@@ -140,34 +63,50 @@ def run(
     """Do the tasks and keep what comes of them; ``report`` is called after every line."""
     for row, picture in backend(folder, tasks, options, results.folder / "files"):
         original = results.original(row["image"])
-        if not original.exists():
+        if picture is not None and not original.exists():
             results.keep(original, read(folder, row["image"], options.crop))
         results.add(row, picture)
         report(row)
 
 
 def here(folder: Path, tasks: Sequence[Task], options: Options, scratch: Path) -> Iterator[Finished]:
-    """The back end that works in this process."""
-    name, image = "", None
-    for task in tasks:
-        if image is None or task.image != name:
-            name, image = task.image, read(folder, task.image, options.crop)
-        yield from measure(task, image, options, scratch)
+    """Do tasks in this process: a back end."""
+    for name, some in itertools.groupby(tasks, lambda task: task.image):
+        try:
+            image = read(folder, name, options.crop)
+        except Exception as error:
+            for task in some:
+                yield from failed(task.keys(), error)
+            continue
+        for task in some:
+            yield from measure(task, image, options, scratch)
 
 
 def measure(task: Task, image: Image.Image, options: Options, scratch: Path) -> Iterator[Finished]:
-    """Do one task on its (cropped) picture. What cannot be done (PscError) becomes a line that says why."""
+    """Do one task on its (cropped) picture. What cannot be done becomes a line that says why."""
     (scratch / task.image).mkdir(parents=True, exist_ok=True)
     path = scratch / task.image / f"{task.codec}-{task.target:g}"
     size = math.floor(task.target * image.width * image.height / 8)
-    work = _ours(task, image, size, options, path) if task.restorations else _other(task, image, size, path)
+    work = _psc(task, image, size, options, path) if task.restorations else _baseline(task, image, size, path)
     left = task.keys()
     try:
         for costs, decoded in work:
-            yield _row(left.pop(0), image, size, costs, decoded), decoded
-    except PscError as error:
-        for name, codec, target in left:
-            yield {"image": name, "codec": codec, "target": target, "error": str(error)}, None
+            row = _row(left[0], image, size, costs, decoded)
+            left.pop(0)
+            yield row, decoded
+    except Exception as error:
+        yield from failed(left, error)
+
+
+def failed(keys: Iterable[Key], error: Exception) -> Iterator[Finished]:
+    """Lines that say what went wrong: codecs, metrics and Pillow raise many kinds."""
+    said = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        said = "not enough memory"
+    elif not isinstance(error, PscError):
+        said = f"{type(error).__name__}: {said}"
+    for image, codec, target in keys:
+        yield {"image": image, "codec": codec, "target": target, "error": said}, None
 
 
 def _row(key: Key, image: Image.Image, size: int, costs: Row, decoded: Image.Image) -> Row:
@@ -180,7 +119,7 @@ def _row(key: Key, image: Image.Image, size: int, costs: Row, decoded: Image.Ima
     return row | costs | {"metrics": finite}
 
 
-def _other(task: Task, image: Image.Image, size: int, path: Path) -> Iterator[tuple[Row, Image.Image]]:
+def _baseline(task: Task, image: Image.Image, size: int, path: Path) -> Iterator[tuple[Row, Image.Image]]:
     codec = known()[task.codec]
     memory.forget()
     found = nearest_below(codec, image, size)
@@ -193,7 +132,7 @@ def _other(task: Task, image: Image.Image, size: int, path: Path) -> Iterator[tu
     yield costs | {"decoded": True}, decoded
 
 
-def _ours(
+def _psc(
     task: Task, image: Image.Image, size: int, options: Options, path: Path
 ) -> Iterator[tuple[Row, Image.Image]]:
     prior = model(options.prior, options.device, options.half)
@@ -218,7 +157,7 @@ def _ours(
 def _encoded(
     task: Task, image: Image.Image, size: int, prior: Prior, file: Path, simulate: bool
 ) -> tuple[Row, Session | None]:
-    """Our file's costs, and the session if it is to be restored from; a file that is there is not made again.
+    """The costs of PSC's file, which is not made again if it is there; the session if that is restored from.
 
     The record of the costs is written after the file, so that a file without one is not trusted.
     """

@@ -16,6 +16,7 @@ import statistics
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from psc.errors import PscError
 
@@ -25,8 +26,8 @@ TABLE_SHA256 = "ee46eda6f743ea9b2949c72134d6385025bcc7573bb0fba98b3bf40224779880
 
 
 @functools.cache
-def _table() -> torch.Tensor:
-    """The 2^16 values of T as float64, in increasing order."""
+def _table() -> NDArray[np.float64]:
+    """The 2^16 values of T, in increasing order."""
     quantile = statistics.NormalDist().inv_cdf
     upper = [round(65536 * quantile((u + 0.5) / 65536)) for u in range(32768, 65536)]
     table = np.array([-v for v in reversed(upper)] + upper, dtype="<i4")
@@ -35,7 +36,8 @@ def _table() -> torch.Tensor:
             "the normal quantile table differs on this machine, so files would not be portable; "
             "please report the platform and the Python version"
         )
-    return torch.from_numpy(table.astype(np.float64) / 65536)
+    values: NDArray[np.float64] = table.astype(np.float64) / 65536
+    return values
 
 
 def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], first: int = 0) -> torch.Tensor:
@@ -51,4 +53,4 @@ def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], fi
     counter = np.array([block, particle, step, draw], dtype=np.uint64)  # lists would pass through float64
     generator = np.random.Philox(counter=counter, key=np.array([seed, 0], dtype=np.uint64))
     words = generator.random_raw((count + 3) // 4).astype("<u8").view("<u2")[skipped:count]
-    return _table()[torch.from_numpy(words.astype(np.int32))].reshape(shape)
+    return torch.from_numpy(np.take(_table(), words).reshape(shape))

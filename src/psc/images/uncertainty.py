@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from psc.errors import PscError
+from psc.images.orientation import turned
 
 DPI = 100
 LEAST_SIDE = 480
@@ -28,9 +29,18 @@ def require() -> None:
         )
 
 
-def uncertainty_map(deviation: NDArray[np.float32]) -> Image.Image:
-    """An RGB picture of the deviation (H, W), in 8-bit grey levels, and of its scale on the right."""
+def uncertainty_map(deviation: NDArray[np.float32], orientation: int = 1) -> Image.Image:
+    """A map that is upright, and its scale on the right.
+
+    Args:
+        deviation: (H, W), in 8-bit grey levels.
+        orientation: Of the picture, 1 to 8 as in EXIF.
+
+    Returns:
+        An RGB picture.
+    """
     require()
+    deviation = np.asarray(turned(Image.fromarray(deviation), orientation))
     from matplotlib.figure import Figure
 
     zoom = max(1, round(LEAST_SIDE / max(deviation.shape)))

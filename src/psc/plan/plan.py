@@ -17,14 +17,17 @@ FULL_BASIS = 0
 
 @dataclass(frozen=True)
 class Level:
-    """One level of the pyramid: the picture's scale and its square windows, both powers of two.
+    """One level of the pyramid.
 
-    scale: side, in full-resolution pixels, of the block that one of this level's pixels is the mean of.
-    window: side of a window in this level's pixels; 0 is one window as large as the picture.
-    samples: s, the particles; never more than at the next coarser level, whose first ones they come from.
-    start, end: noise levels (psc.plan.noise_levels): particles of a coarser level start from
-    at least the first, every draw ends at the second.
-    estimates: e, of each particle's last steps: they count as samples of their own (psc.transform.sensing).
+    Attributes:
+        scale: Side, in full-resolution pixels, of the block that one of this level's pixels is the mean of; a
+            power of two.
+        window: Side of a square window in this level's pixels, a power of two; 0 is one window as large as
+            the picture.
+        samples: s, the particles; never more than at the next coarser level, whose first ones they come from.
+        start: Noise level (psc.plan.noise_levels) that particles of a coarser level start from at least.
+        end: Noise level of a draw's last step.
+        estimates: e, how many of each particle's last steps count as samples (psc.transform.sensing).
     """
 
     scale: int
@@ -42,9 +45,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Round:
-    """One round: level (an index into the plan's levels), rows per window (or FULL_BASIS), DDRM steps.
+    """One round.
 
-    A full basis without steps draws nothing: it refines what the level's full basis has measured.
+    Attributes:
+        level: Index into the plan's levels.
+        rows: Rows per window that are measured, or FULL_BASIS.
+        steps: Of DDRM; a full basis without steps draws nothing: it refines what the level's full basis has
+            measured.
     """
 
     level: int
@@ -59,10 +66,16 @@ class Round:
 
 @dataclass(frozen=True)
 class Plan:
-    """levels: finest first, scales increasing. rounds: coarse to fine, then those that refine.
+    """The codec's schedule.
 
-    paper: the published scheme: every draw starts from pure noise, nothing is predicted, numbers are
-    float8; otherwise particles carry over and a uniform step around the predicted value is used.
+    Attributes:
+        levels: Finest first, scales increasing.
+        rounds: Coarse to fine, then those that refine.
+        paper: The published scheme: every draw starts from pure noise, nothing is predicted, measurements
+            are float8. Otherwise particles carry over, and a uniform step around the predicted value is used.
+
+    Raises:
+        PscError: That names the condition which the plan breaks.
     """
 
     levels: tuple[Level, ...]
@@ -175,9 +188,17 @@ def step_size(index: int) -> float:
 
 @dataclass(frozen=True)
 class Settings:
-    """An encoder's choice: how many of a plan's rounds, with which quantiser step and noise seed.
+    """An encoder's choice.
 
-    step_index: see :func:`step_size`; without meaning for the paper's plan.
+    Attributes:
+        plan: What is measured in which order.
+        rounds: How many of the plan's rounds, from 1.
+        step_index: Of the quantiser, FINEST_STEP to 255 (:func:`step_size`); without meaning for the paper's
+            plan, where it is 0.
+        seed: Of the noise, 0 to 2^64 - 1.
+
+    Raises:
+        PscError: For a number out of range.
     """
 
     plan: Plan

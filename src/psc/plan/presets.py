@@ -1,5 +1,7 @@
 """The plans that come with psc, by name, and what a quality means."""
 
+from typing import Literal, get_args
+
 from psc.errors import PscError
 from psc.plan.plan import FULL_BASIS, OCTAVE, Level, Plan, Round, Settings
 
@@ -77,8 +79,9 @@ WORST_STEP, BEST_STEP = 180, 60
 """Step indices of qualities 0 and 100."""
 WORST_LATENT_STEP, BEST_LATENT_STEP = 168, 88
 """The same for latents, whose numbers are about 1 where pixels' are about .5."""
-PRESETS = ("default", "progressive", "paper", "latent", "latent-paper")
+Preset = Literal["default", "progressive", "paper", "latent", "latent-paper"]
 """Of pixels, and of latents."""
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
 def at_step(index: int, seed: int = 0, effort: int | None = None) -> Settings:
@@ -95,13 +98,18 @@ def finest(preset: str, seed: int = 0, effort: int | None = None) -> Settings:
 
 
 def settings(quality: float, preset: str = "default", seed: int = 0, effort: int | None = None) -> Settings:
-    """Settings for a quality of 0 (smallest file) to 100.
+    """Settings for a quality.
 
-    default, latent: the step shrinks evenly in its logarithm, by an octave every 13 (latent: 20) points.
-    progressive: as default, measured at twice the step and then refined.
-    paper, latent-paper: the step is fixed, so quality sets the number of rounds, 1 to 255, evenly in its
-    logarithm.
-    effort: of the preset default, see at_step; the others have none to choose.
+    Args:
+        quality: 0 (smallest file) to 100. For "default", "progressive" and "latent" the step shrinks evenly
+            in its logarithm, by an octave every 13 (latent: 20) points. For "paper" and "latent-paper", whose
+            step is fixed, it sets the number of rounds, 1 to 255, evenly in its logarithm.
+        preset: One of PRESETS. "progressive" is as "default", measured at twice the step and then refined.
+        seed: Of the noise.
+        effort: Of the preset "default", 1 (fastest) to 9 (smallest), None for 5; the others have none.
+
+    Raises:
+        PscError: For an unknown preset, or a quality or an effort out of range.
     """
     if not 0 <= quality <= 100:
         raise PscError(f"quality {quality} came; expected a number from 0 (smallest) to 100 (best)")

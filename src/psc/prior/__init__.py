@@ -8,12 +8,17 @@ __all__ = ["Differentiable", "HaarGaussian", "Prior", "conditioned", "load_embed
 
 
 def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> Prior:
-    """The prior called ``name``, on a device of PyTorch ("cpu", "cuda", ...).
+    """Load a prior; nothing is downloaded here.
 
-    name: ``embedded`` (RGB photographs, ships inside the package), the name of another model card (``psc
-    priors`` lists them), a checkpoint's file or a model's folder, or the id of a model on the Hugging Face
-    hub (owner/name or owner/name@revision). Nothing is downloaded here. half: its network in float16.
-    Raises PscError for a model that is not there, with the command that fetches it.
+    Args:
+        name: "embedded" (RGB photographs, ships inside the package), the name of another model card (``psc
+            priors`` lists them), a checkpoint's file or a model's folder, or the id of a model on the Hugging
+            Face hub (owner/name or owner/name@revision).
+        device: Of PyTorch: "cpu", "cuda", ...
+        half: Evaluate its network in float16.
+
+    Raises:
+        PscError: For a model that is not there, with the command that fetches it.
     """
     from psc.errors import PscError
     from psc.prior.pretrained.loading import load_diffusion

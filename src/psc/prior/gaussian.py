@@ -20,7 +20,6 @@ class HaarGaussian:
 
     name = "gaussian"
     factor = 1
-    sigma_min, sigma_max = 0.0, float("inf")
     exact = True
 
     def __init__(
@@ -28,7 +27,7 @@ class HaarGaussian:
     ) -> None:
         """low, detail: standard deviations in pixel units; one detail per Haar stage, finest first."""
         self.low, self.detail, self.channels = low, detail, channels
-        self.multiple = self.native_size = 2 ** len(detail)
+        self.multiple = 2 ** len(detail)
         packed = struct.pack(f"<B{len(detail) + 1}d", channels, low, *detail)
         self.fingerprint = hashlib.sha256(b"psc haar gaussian 1" + packed).digest()
         self.device = torch.device("cpu")

@@ -7,8 +7,8 @@ coefficients:
     bits of the level            2^u b^v,   b = sum log2(1 + e / Delta^2)
     its squared error            2^u d^v,   d = sum e Delta^2 / (e + Delta^2)
 
-u and v: constants by level, fitted to photographs (benchmarks/forecast.py). What a level really took then
-corrects the forecast of that level, and in part that of the finer ones.
+u and v: constants by level, fitted to photographs (psc.rate.tuning). What a level really took then corrects
+the forecast of that level, and in part that of the finer ones.
 """
 
 import math
@@ -21,40 +21,36 @@ from numpy.typing import NDArray
 from psc.images.pixels import pad
 from psc.plan.plan import step_size
 from psc.plan.presets import DEFAULT
+from psc.rate.tuning import FORECAST, Constants
 from psc.transform import Pyramid
 
 LEVELS = len(DEFAULT.levels)
 HALF_OCTAVES = np.arange(-40, 41)
 """Squared coefficients are counted by these powers of sqrt(2)."""
-LATER = 0.91
-"""Share of a coarse level's squared error that the finer levels' rounds and the restoration leave."""
-BITS_SPILL, ERROR_SPILL = (0.5, 0.1), (0.8, 0.0)
-"""How much of a level's misjudgement (in logarithms) is expected of the next finer one, too, finest first."""
-
-TRIAL = (0.16, 0.53, 0.35)
-"""(u, v, w): full resolution takes 2^u trial^v forecast^w bits per pixel."""
-
-LAST = (1.2, 0.005)
-"""(u, v): the last round takes u t^2 / (t + v) bits per pixel, t being what a few of its samples promise."""
-
-Constants = tuple[tuple[float, float], ...]
-"""(u, v) of each level, finest first."""
-BITS: Constants = ((1.39, 1.57), (0.90, 1.08), (-0.68, 0.96))
-ERROR: Constants = ((1.15, 1.30), (0.29, 1.25), (-2.80, 1.03))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Bits, and the sum of squared errors over all samples of the picture in [-1, 1], by level."""
+    """What an encode comes to, level by level, finest first.
+
+    Attributes:
+        bits: (LEVELS,) that the level takes.
+        error: (LEVELS,) of the restored picture in [-1, 1], squared and summed over all samples.
+    """
 
     bits: NDArray[np.float64]
     error: NDArray[np.float64]
 
 
 class Forecast:
-    """picture: (C, H, W) in [-1, 1]."""
+    """What is known of a picture's bits and errors by step index, corrected by every level that was coded."""
 
     def __init__(self, picture: torch.Tensor) -> None:
+        """A forecast by the energies alone.
+
+        Args:
+            picture: (C, H, W) in [-1, 1].
+        """
         padded = pad(picture, DEFAULT.block)
         pyramid = Pyramid(DEFAULT, *padded.shape)
         self._pixels = padded.shape[1] * padded.shape[2]
@@ -67,24 +63,24 @@ class Forecast:
         """What the picture will take and lose with this step index, by all that is known."""
         first = self._first(index)
         return Outcome(
-            first.bits * 2.0 ** _spread(self._misjudged.bits, BITS_SPILL),
-            first.error * 2.0 ** _spread(self._misjudged.error, ERROR_SPILL),
+            first.bits * 2.0 ** _spread(self._misjudged.bits, FORECAST.bits_spill),
+            first.error * 2.0 ** _spread(self._misjudged.error, FORECAST.error_spill),
         )
 
     def observe(self, index: int, level: int, bits: float, error: float) -> None:
         """A level, coded with this step index, took so many bits and left such an error."""
         first = self._first(index)
         self._misjudged.bits[level] = _log_ratio(bits, first.bits[level])
-        left = error if level == 0 else LATER * error
+        left = error if level == 0 else FORECAST.later * error
         self._misjudged.error[level] = _log_ratio(left, first.error[level])
 
     def observe_trial(self, index: int, bits: float) -> None:
-        """Full resolution, tried out after the coarser levels (Session.trial), promises so many bits.
+        """Full resolution, tried out after the coarser levels with this step index, promises so many bits.
 
         What several trials promise is averaged: each is wrong by a fifth.
         """
         expected = self.outcome(index).bits[0] / self._pixels
-        u, v, w = TRIAL
+        u, v, w = FORECAST.trial
         promised = self._pixels * 2.0**u * (max(bits, 1.0) / self._pixels) ** v * expected**w
         self._trials.append(_log_ratio(promised, self._first(index).bits[0]))
         self._misjudged.bits[0] = np.mean(self._trials)
@@ -96,7 +92,7 @@ class Forecast:
     def observe_least(self, index: int, level: int, bits: float) -> None:
         """A level, left unfinished, would have taken so many bits or more."""
         more = _log_ratio(bits, self._first(index).bits[level])
-        if not more < _spread(self._misjudged.bits, BITS_SPILL)[level]:
+        if not more < _spread(self._misjudged.bits, FORECAST.bits_spill)[level]:
             self._misjudged.bits[level] = more
 
     def scale_error(self, factor: float) -> None:
@@ -109,19 +105,22 @@ class Forecast:
         energy = 2.0 ** (HALF_OCTAVES / 2 + 0.25)
         b = np.array([c @ np.log2(1 + energy / square) for c in self._counts]) / self._pixels
         d = np.array([c @ (energy * square / (energy + square)) for c in self._counts]) / self._pixels
-        return Outcome(self._power(b, BITS), self._power(d, ERROR))
+        return Outcome(self._power(b, FORECAST.bits), self._power(d, FORECAST.error))
 
-    def _power(
-        self, x: NDArray[np.float64], constants: tuple[tuple[float, float], ...]
-    ) -> NDArray[np.float64]:
+    def _power(self, x: NDArray[np.float64], constants: Constants) -> NDArray[np.float64]:
         u, v = np.array(constants).T
         power: NDArray[np.float64] = self._pixels * 2.0**u * np.maximum(x, 1e-9) ** v
         return power
 
 
 def last_bits(trial: int, pixels: int) -> float:
-    """What the last round will take, going by a trial of it (psc.session.session.Session.trial)."""
-    u, v = LAST
+    """Bits that the last round will take.
+
+    Args:
+        trial: Bits that a few of its samples promise (``psc.session.session.Session.estimate_bits``).
+        pixels: Of the padded picture.
+    """
+    u, v = FORECAST.last
     return u * trial * trial / (trial + v * pixels)
 
 

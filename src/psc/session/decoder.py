@@ -14,6 +14,7 @@ from psc.bitstream.rangecoder import BodyError, Reader
 from psc.errors import PscError
 from psc.exact.threads import isolated
 from psc.images import metadata
+from psc.images.alpha import read_alpha
 from psc.images.pixels import to_image
 from psc.prior import Prior, load_prior
 from psc.prior.pretrained.prior import DiffusionPrior
@@ -58,6 +59,7 @@ class Decoder:
 
     Attributes:
         header: What the file begins with.
+        metadata: icc_profile, exif and xmp, what there is: as in the pictures' ``info``.
         session: The state after the last round.
         note: What is wrong with the file, as a sentence; empty if nothing is.
         ended: Whether no further round can be read.
@@ -75,8 +77,9 @@ class Decoder:
         self.header, self.session, self.note = header, session, note
         self.ended = self.mismatched = False
         self._allow_partial = allow_partial
-        self._metadata: Mapping[str, bytes] = extras.unpack(header.extras)
-        self._alpha = metadata.read_alpha(self._metadata, (header.width, header.height))
+        parts = extras.unpack(header.extras)
+        self.metadata: Mapping[str, bytes] = metadata.info(parts)
+        self._alpha = read_alpha(parts, (header.width, header.height))
 
     @property
     def planned(self) -> int:
@@ -171,7 +174,7 @@ class Decoder:
     ) -> Decoded:
         """before: the session's nfe before the restoration, if that is not the rounds'."""
         nfe = (rounds_nfe, self.session.nfe - (rounds_nfe if before is None else before))
-        image, note = metadata.join(self.colours(found), self._alpha, self._metadata), self.note
+        image, note = metadata.join(self.colours(found), self._alpha, self.metadata), self.note
         return Decoded(image, self.session.rounds, self.session.symbols, not note, note, nfe, deviation)
 
     def colours(self, x: torch.Tensor) -> Image.Image:

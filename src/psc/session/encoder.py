@@ -56,8 +56,8 @@ class Encoder:
 
     @property
     def missing(self) -> int:
-        """How many of the plan's rounds have not been begun."""
-        return len(self.session.plan.rounds) - self._begun
+        """How many of the rounds that were asked for have not been begun."""
+        return self.header.settings.rounds - self._begun
 
     def step_again(self, lambda_: float) -> None:
         """The last round's measurements once more, chosen with another Lagrangian multiplier of a bit."""

@@ -15,7 +15,6 @@ measurements. DDRM proper ignores them below sigma_y and loses what they know (d
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
 
 import torch
 from torch.nn import functional
@@ -28,10 +27,11 @@ from psc.plan.noise_levels import HIGHEST, LOWEST
 from psc.posterior import Sampler, ddrm, pigdm
 from psc.prior import Differentiable, Prior
 from psc.session.particles import Sampling
+from psc.session.restorations import RESTORATIONS
+from psc.session.restorations import Restoration as Restoration
 from psc.session.session import Session
 
 Shown = Callable[[torch.Tensor], torch.Tensor]
-Restoration = Literal["preview", "mean", "ddrm", "pigdm", "sample"]
 RESTORED_LOWEST, CARRIED_STEPS = 50, 3
 """Carried particles start at this level at least (sigma = .29) for a mean or sample, in so many steps."""
 FROM_NOISE: dict[str, tuple[Sampler, int]] = {"ddrm": (ddrm.draw, 20), "pigdm": (pigdm.draw, 40)}
@@ -44,8 +44,8 @@ GREY_LEVELS = 127.5
 
 def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -> None:
     """PscError if the restoration is unknown or impossible. several: pictures that differ are wanted."""
-    if how not in get_args(Restoration):
-        raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(get_args(Restoration))}")
+    if how not in RESTORATIONS:
+        raise PscError(f"restoration {how!r} is unknown; choose one of: {', '.join(RESTORATIONS)}")
     if several and how in ("preview", "mean"):
         raise PscError(f"restoration {how!r} is a single picture; variations are: sample, ddrm or pigdm")
     if steps is not None and how == "preview":

@@ -11,6 +11,7 @@ from PIL import Image
 
 from psc.bitstream.container import header_size
 from psc.errors import PscError
+from psc.images.orientation import SIDEWAYS, orientation, turned
 from psc.images.pixels import psnr, to_image
 from psc.prior import Prior
 from psc.session.decoder import open_decoder
@@ -51,9 +52,9 @@ class Picture:
 class Decoding:
     """A file on its way. ``moments`` and ``pictures`` only grow: other threads may read them at any time.
 
-    original: what the file was made of, for PSNRs. report: called with the share of a step or a draw that is
-    done; what it raises ends that. Raises PscError for what cannot be decoded at all; what is wrong with the
-    rest of the file becomes ``note``, and the decoding has ``ended``.
+    Pictures are upright. original: what the file was made of, upright, for PSNRs. report: called with the
+    share of a step or a draw that is done; what it raises ends that. Raises PscError for what cannot be
+    decoded at all; what is wrong with the rest of the file becomes ``note``, and the decoding has ``ended``.
     """
 
     def __init__(
@@ -62,7 +63,10 @@ class Decoding:
         self.data, self.original, self._report = data, original, report
         self._decoder = open_decoder(data, allow_partial=True, prior=prior, progress=self._follow)
         header = self._decoder.header
-        self.size, self.planned = (header.width, header.height), self._decoder.planned
+        self._orientation, self.planned = orientation(self._decoder.metadata), self._decoder.planned
+        self.size = (header.width, header.height)
+        if self._orientation in SIDEWAYS:
+            self.size = self.size[::-1]
         if original is not None and original.size != self.size:
             there, here = ("{}x{}".format(*size) for size in (original.size, self.size))
             raise PscError(f"the original has {there} pixels, the file {here}: they are not of one picture")
@@ -101,7 +105,8 @@ class Decoding:
         mean, deviation = mean_and_deviation(session, shown=self._shown(session))
         self._show(number, "mean", session, mean)
         values = deviation.float().numpy()
-        self._put(number, "uncertainty", tints.tinted(values), tints.top_of(values))
+        map_ = turned(tints.tinted(values), self._orientation)
+        self._put(number, "uncertainty", map_, tints.top_of(values))
 
     def _keep(self, number: int, last: bool) -> None:
         """Keep the session as it is now. Rows are counted anew in each round: appending copies them."""
@@ -120,7 +125,7 @@ class Decoding:
         return body + header_size(replace(header, settings=replace(header.settings, rounds=number)), body)
 
     def _show(self, number: int, view: View, session: Session, picture: torch.Tensor) -> None:
-        image = to_image(self._shown(session)(picture[None])[0])
+        image = turned(to_image(self._shown(session)(picture[None])[0]), self._orientation)
         figure = None if self.original is None else psnr(image, self.original.convert(image.mode))
         self._put(number, view, image, figure)
 

@@ -55,7 +55,10 @@ class Worker:
     def state(self) -> dict[str, Any]:
         """What there is and what is being done: as the page reads it."""
         decoding, job = self.decoding, self._job
+        width, height = decoding.size
         return {
+            "width": width,
+            "height": height,
             "moments": [vars(moment) | self._views(moment.number) for moment in list(decoding.moments)],
             "job": job and {"number": job[0], "view": job[1], "done": self._done},
             "ended": decoding.ended or self.failure is not None,

@@ -26,8 +26,6 @@ class EmbeddedPrior:
 
     name = "embedded"
     channels, factor = 3, 1
-    sigma_min, sigma_max = sigma(LOWEST), sigma(HIGHEST)
-    native_size = 64
     exact = True
 
     @isolated()
@@ -43,9 +41,9 @@ class EmbeddedPrior:
     @isolated()
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`."""
-        level, known = _level(sigma), scale_above(scale)
+        level, known, network = _level(sigma), scale_above(scale), self._network
         with torch.inference_mode():
-            return tiled(lambda z: self._network(z, level, known), x, halo=self._network.shape.receptive_field)
+            return tiled(lambda z: network(z, level, known), x, halo=network.shape.receptive_field)
 
     @isolated()
     def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:

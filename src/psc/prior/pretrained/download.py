@@ -33,10 +33,13 @@ class Record:
 
 
 def cache() -> Path:
-    """$PSC_CACHE, or psc in the user's cache folder."""
-    given = os.environ.get("PSC_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(given) if given else Path(base) / "psc"
+    """The folder $PSC_CACHE, or psc in the user's cache folder; PscError if the user has none."""
+    if given := os.environ.get("PSC_CACHE"):
+        return Path(given)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "psc")
+    except RuntimeError as error:  # some services' and containers' users have no home
+        raise PscError("there is no home folder to keep models in: set PSC_CACHE to a folder") from error
 
 
 def found(card: Card) -> Path | None:
@@ -134,7 +137,7 @@ def _read(card: Card) -> Record | None:
     try:
         fields = json.loads((cache() / f"{card.name}.json").read_text())
         return Record(Path(fields["path"]), fields["source"], dict(fields["sha256"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, PscError):
         return None  # none, or one that cannot be read: fetch writes it anew
 
 

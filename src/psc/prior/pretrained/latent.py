@@ -40,22 +40,35 @@ class LatentPrior(DiffusionPrior):
 
     def to_latent(self, picture: torch.Tensor) -> torch.Tensor:
         """The mean of the latents of pictures (B, 3, H, W) in [-1, 1], H and W multiples of factor."""
-        shift, scale = _units(self.autoencoder)
+        shift, scale = _units(self.autoencoder.config, self.device)
         with reproducible(), torch.inference_mode():
             mean: torch.Tensor = self.autoencoder.encode(picture.to(self.device)).latent_dist.mode()
-            return (mean - shift) * scale
+            return self._finite((mean - shift) * scale)
 
     def to_picture(self, latent: torch.Tensor) -> torch.Tensor:
         """Pictures (B, 3, H, W) of latents (B, channels, H / factor, W / factor); not clamped."""
-        shift, scale = _units(self.autoencoder)
+        shift, scale = _units(self.autoencoder.config, self.device)
         with reproducible(), torch.inference_mode():
-            out: torch.Tensor = self.autoencoder.decode(latent.to(self.device) / scale + shift).sample
-            return out
+            return self._finite(self.autoencoder.decode(latent.to(self.device) / scale + shift).sample)
+
+    def _finite(self, x: torch.Tensor) -> torch.Tensor:
+        """x; PscError for numbers that are none, which a clamp would hide."""
+        if not all(map(torch.isfinite, x.aminmax())):
+            raise PscError(f"the autoencoder of {self.name!r} returned numbers that are not finite")
+        return x
 
 
-def _units(autoencoder: Any) -> tuple[float, float]:
-    """What is subtracted from the autoencoder's numbers, and what they are then multiplied by."""
-    return getattr(autoencoder.config, "shift_factor", None) or 0.0, autoencoder.config.scaling_factor
+def _units(config: Any, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is subtracted from the autoencoder's numbers, and what they are multiplied by then: (C, 1, 1).
+
+    Newer autoencoders have a mean and a standard deviation for each channel (``latents_mean``,
+    ``latents_std``), as diffusers' pipelines use them; others a shift for all.
+    """
+    mean, deviation = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+    shift = mean if mean and deviation else [getattr(config, "shift_factor", None) or 0.0]
+    divisor = deviation if mean and deviation else [1.0]
+    column = torch.tensor([*shift, *divisor], dtype=torch.float32, device=device)[:, None, None]
+    return column[: len(shift)], config.scaling_factor / column[len(shift) :]
 
 
 def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: bool) -> LatentPrior:

@@ -42,9 +42,6 @@ class DiffusionPrior:
     condition: str = ""
     guidance: float = 1.0
 
-    def __post_init__(self) -> None:
-        self.sigma_min, self.sigma_max = self.parametrisation.sigma_min, self.parametrisation.sigma_max
-
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`; these models are not told the scale."""
         del scale

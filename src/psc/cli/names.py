@@ -1,0 +1,96 @@
+"""Names of files: what an output is called, which patterns match what, what may be printed."""
+
+import glob
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from psc.images.suffixes import is_picture
+
+PSC = ".psc"
+PATTERN, EVERYWHERE = "*?[", "**"
+
+
+def with_suffix(name: str, suffix: str) -> str:
+    """The name with another suffix, which takes the place of a picture's or of .psc.
+
+    Whatever else follows a full stop is a part of the name: ``Mr. Smith`` becomes ``Mr. Smith.psc``, and
+    ``scan.1`` and ``scan.2`` stay two files.
+    """
+    path = Path(name)
+    if path.suffix.lower() == PSC or is_picture(path.suffix):
+        return str(path.with_suffix(suffix))
+    return str(path.with_name(path.name + suffix))
+
+
+def numbered(target: str, count: int) -> list[str]:
+    """``OUT-1.png``, ``OUT-2.png`` and so on for ``OUT.png``, with as many digits as the last one needs."""
+    path, digits = Path(target), len(str(count))
+    return [str(path.with_stem(f"{path.stem}-{number:0{digits}}")) for number in range(1, count + 1)]
+
+
+def printable(text: str) -> str:
+    """The text on one line, for a terminal: what would move the cursor, colour or reorder it is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a shell would expand the name."""
+    return bool(set(PATTERN) & set(name))
+
+
+def matches(pattern: str) -> list[str]:
+    """The files that a pattern matches, sorted; ``**`` stands for a folder and all folders below it.
+
+    Each folder is entered once, by the shortest way, however many links lead to it: links may form a loop.
+    """
+    return sorted(name for name in set(_expanded(pattern)) if Path(name).is_file())
+
+
+def _expanded(pattern: str) -> Iterator[str]:
+    parts = pattern.replace(os.sep, "/").split("/")
+    if EVERYWHERE not in parts:
+        yield from glob.glob(pattern)  # noqa: PTH207  (Path.glob matches hidden files, and knows no roots)
+        return
+    at = parts.index(EVERYWHERE)
+    head, tail = "/".join(parts[:at]), "/".join(parts[at + 1 :]) or "*"
+    tops = glob.glob(head + "/") if head else [""] if at == 0 else ["/"]  # noqa: PTH207
+    for folder in _folders(tops):
+        yield from _expanded(os.path.join(glob.escape(folder), tail))  # noqa: PTH118  ("" stays "")
+
+
+def _folders(tops: Iterable[str]) -> Iterator[str]:
+    """These folders and all below them that are not hidden, each once, level by level."""
+    seen, level = set[tuple[int, int]](), list(tops)
+    while level:
+        below: list[str] = []
+        for folder in level:
+            try:
+                status = os.stat(folder or ".")  # noqa: PTH116
+                entries = sorted(
+                    os.scandir(folder or "."), key=lambda entry: (entry.is_symlink(), entry.name)
+                )
+            except OSError:  # it may not be read, or is gone
+                continue
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            yield folder
+            visible = [entry.name for entry in entries if not entry.name.startswith(".")]
+            paths = [os.path.join(folder, name) for name in visible]  # noqa: PTH118
+            below += [path for path in paths if os.path.isdir(path)]  # noqa: PTH112  (False for a link to itself)
+        level = below
+
+
+def alike(name: str) -> str:
+    """What names have in common that some file systems take for the same one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def are_one_file(folder: Path, first: str, second: str) -> bool:
+    """Whether two different names in a folder are one file there: by a trial, for case may not count."""
+    with TemporaryDirectory(dir=folder, prefix=".psc-") as trial:
+        Path(trial, first).touch()
+        return Path(trial, second).exists()

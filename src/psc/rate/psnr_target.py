@@ -1,0 +1,125 @@
+"""The target of a PSNR, which a picture reaches from above."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+
+from psc.bitstream.quantizer_constants import LAMBDA
+from psc.images.pixels import psnr, to_image
+from psc.rate.forecast import Outcome
+from psc.rate.last_rounds import raise_error
+from psc.rate.targets import SHORT, Found, Outlook
+from psc.rate.tuning import FAIR, PSNR, PSNR_AIMS, SAMPLES
+from psc.session.encoder import Encoder
+from psc.session.grid import to_pictures
+from psc.session.restore import Restoration, restore, samples
+
+
+@dataclass(frozen=True)
+class PsnrTarget:
+    """A PSNR of the mean restoration, after rounding to 8 bits; the excess is in squared error.
+
+    Attributes:
+        target: dB, at least.
+        picture: (C, H, W) in [-1, 1].
+    """
+
+    target: float
+    picture: torch.Tensor
+    limit = math.inf
+    aims = PSNR_AIMS
+
+    @property
+    def allowed(self) -> float:
+        """The squared error that the target allows, in [-1, 1] and summed over all samples."""
+        return 4 * self.picture.numel() / 10 ** (self.target / 10)
+
+    def expected(self, outcome: Outcome) -> float:
+        """What is allowed over the squared error of an attempt."""
+        return self.allowed / float(outcome.error.sum())
+
+    def finish(self, side: Encoder, outlook: Outlook) -> Found:
+        """The file of an attempt; measured, and corrected, if a few samples promise success."""
+        data, lambda_, first = side.file(), LAMBDA, self._estimated(side)
+        certain = first is None
+        over = first = self._over(side) if first is None else first
+        if -PSNR.doubt < over < (PSNR.forced if outlook.last else PSNR.corrected):
+            if over > PSNR.excess:
+                if corrected := self._corrected(side, over):
+                    (data, lambda_, over), certain = corrected, True
+            elif not certain:
+                over, certain = self._over(side), True
+        fair = 1 / FAIR <= lambda_ / LAMBDA <= FAIR
+        return self._found(side, data, over, certain, fair=fair, first=first)
+
+    def accept(self, side: Encoder) -> Found:
+        """The file as it is, measured."""
+        return self._found(side, side.file(), self._over(side), True)
+
+    def reached(self, side: Encoder) -> bool:
+        """Whether the mean restoration reaches the target; measured once the particles' mean is near it."""
+        if side.session.particles.values is None or self._over(side, "preview") < -PSNR.doubt:
+            return False
+        return self._over(side) >= 0
+
+    def confirm(self, found: Found) -> Found:
+        """The same file, its PSNR measured unless it has been."""
+        if found.certain:
+            return found
+        again = self._found(found.side, found.data, self._over(found.side), True)
+        return replace(again, excess=found.excess)
+
+    def _found(
+        self,
+        side: Encoder,
+        data: bytes,
+        over: float,
+        certain: bool,
+        *,
+        fair: bool = True,
+        first: float | None = None,
+    ) -> Found:
+        """A file that exceeds the target by ``over`` dB, and by ``first`` before it was corrected."""
+        miss = SHORT - over if over < 0 else max(over - PSNR.excess, 0.0)
+        excess = 10 ** ((over if first is None else first) / 10)
+        return Found(data, side, excess, miss, len(data), miss == 0 and fair, certain)
+
+    def _corrected(self, side: Encoder, over: float) -> tuple[bytes, float, float] | None:
+        """A file that exceeds the target by less than ``over`` dB, its multiplier, by how much it does.
+
+        The particles' error, which costs no evaluation, stands for the picture's. If that goes wrong, once
+        more; if that does, too, None, and the encoder is as it was.
+        """
+        share = PSNR.share
+        for _ in range(PSNR.corrections):
+            side.step_again(LAMBDA)
+            given = 10 ** (-PSNR.excess / 20) - 10 ** (-over / 10)
+            data, lambda_ = raise_error(side, sum(side.session.errors()) + share * given * self.allowed)
+            measured = self._over(side)
+            if measured >= 0:
+                return data, lambda_, measured
+            share *= given / (10 ** (-measured / 10) - 10 ** (-over / 10))
+        side.step_again(LAMBDA)
+        return None
+
+    def _estimated(self, side: Encoder) -> float | None:
+        """By how many dB the target is exceeded, going by the first samples of the restoration.
+
+        The error of a mean of n samples is that of all of them and 1 / n of their variance. Samples beyond
+        black or white vary and are no error, so that flat pictures may come to less than none: None then.
+        """
+        height, width = self.picture.shape[1:]
+        some = samples(side.session, count=SAMPLES)[..., :height, :width].double()
+        error = float(((some.mean(0).clamp(-1, 1) - self.picture) ** 2).sum())
+        spread = float(some.var(0).sum())
+        every = side.session.plan.levels[0].samples
+        error = error - spread / SAMPLES + spread / every
+        if not error > 0:
+            return None
+        return min(10 * math.log10(self.allowed / error), PSNR.highest)
+
+    def _over(self, side: Encoder, how: Restoration = "mean") -> float:
+        """By how many dB a restoration exceeds the target."""
+        decoded = to_pictures(restore(side.session, how)[None], side.header, side.session.prior)[0]
+        return min(psnr(to_image(self.picture), to_image(decoded)) - self.target, PSNR.highest)
