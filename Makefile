@@ -18,7 +18,7 @@ demo: $(VENV)/installed
 	$(BIN)/python examples/demo.py
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --cov
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

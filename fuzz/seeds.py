@@ -16,8 +16,8 @@ from psc.plan.presets import DEFAULT
 def parse() -> Iterator[bytes]:
     """Headers of every kind, with the beginning of a body."""
     plain = Header(
-        width=16, height=12, grey=False, settings=Settings(DEFAULT, 5, 96, 3), fingerprint=bytes(4), exact=True,
-        body=BodyField(20),
+        width=16, height=12, grey=False, settings=Settings(DEFAULT, 5, 96, 3), fingerprint=bytes(4),
+        exact=True, body=BodyField(20),
     )  # fmt: skip
     kinds = [
         plain,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check.py on processors that are not here, by QEMU's user-mode emulation. From nothing but a Debian system:
 #
-#   proof/emulated.sh                          the four runs at the end of this file
+#   proof/emulated.sh                          the runs at the end of this file, one by one
 #   proof/emulated.sh arm64 CPU [WORD ...]     64-bit ARM: Debian's Python and PyTorch's own build for it
 #   proof/emulated.sh x86-64 CPU [WORD ...]    the Python that is here, on a processor older than AVX
 #
@@ -93,13 +93,13 @@ case ${1:-} in
 arm64) arm64 "${@:2}" ;;
 x86-64) x86_64 "${@:2}" ;;
 '')
-    # What is left out, photo-128, takes hours.
-    most=(kernel noise roots eigenvectors inputs small one-pixel estimates default effort progressive fine
-        latent network photograph photo-64 photo-96x64)
-    arm64 cortex-a76 "${most[@]}"                       # NEON
-    arm64 max kernel noise roots eigenvectors inputs small network photograph # SVE
-    x86_64 Nehalem "${most[@]}"                         # SSE4.2
-    NUMPY=2.2.6 x86_64 core2duo kernel noise roots eigenvectors inputs small network photograph # SSSE3
+    pieces=(noise roots eigenvectors inputs small one-pixel latent)
+    most=("${pieces[@]}" estimates default effort progressive fine photo-64 photo-96x64) # photo-128 takes hours
+    arm64 cortex-a76 kernel network                  # on the kernel of choice; NEON
+    arm64 cortex-a76 --kernel=float32 "${most[@]}"   # faster here
+    arm64 max "${pieces[@]}"                         # SVE
+    x86_64 Nehalem kernel network "${most[@]}"       # SSE4.2
+    NUMPY=2.2.6 x86_64 core2duo "${pieces[@]}"       # SSSE3
     ;;
 *)
     sed -n '2,/^set/{/^#/p}' "${BASH_SOURCE[0]}"

@@ -6,7 +6,7 @@ from reference import constants
 from reference.errors import DamagedFileError
 from reference.header import Reader
 
-ALPHA, ICC, EXIF, XMP = 1, 2, 128, 129
+ALPHA, ICC, STANDARD, EXIF, XMP = 1, 2, 3, 128, 129
 _FILTERS = [{"id": lzma.FILTER_LZMA1, "lc": 0, "lp": 0, "pb": 0, "dict_size": 2**24}]
 
 
@@ -18,7 +18,7 @@ def parse(data: bytes) -> dict[int, bytes]:
         payload = reader.take(reader.varint(constants.MAX_EXTRAS))
         if kind <= last:
             raise DamagedFileError("extras out of order")
-        if kind < 128 and kind not in (ALPHA, ICC):
+        if kind < 128 and kind not in (ALPHA, ICC, STANDARD):
             raise DamagedFileError(f"extras of type {kind}, which a newer decoder knows")
         out[kind] = _decompress(payload) if kind in (ICC, EXIF, XMP) else payload
         last = kind

@@ -10,7 +10,7 @@ from reference.tables import Table, direction_table, sign_table
 
 
 class RefinementTables:
-    """Tables of a session's refinements, besides those of classes."""
+    """Tables of refinements, besides those of classes."""
 
     def __init__(self) -> None:
         self.moved = sign_table()

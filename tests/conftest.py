@@ -68,3 +68,10 @@ def picture() -> Image.Image:
 def one_thread() -> None:
     """Small pictures do not gain from more."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def names_found_anew() -> None:
+    """psc's names, which it keeps once they were used, are what tests put in the modules' places."""
+    for name in psc.__all__:
+        vars(psc).pop(name, None)

@@ -18,7 +18,7 @@ from psc.plan.presets import DEFAULT
 from psc.prior import Prior
 from psc.prior.embedded.network import Network
 
-WEIGHTS = Path(psc.prior.__file__).parent / "embedded.safetensors"
+WEIGHTS = Path(psc.prior.__file__).parent / "embedded" / "embedded.safetensors"
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
 
 

@@ -107,6 +107,6 @@ def test_it_notices_damage_and_says_what_it_leaves_out() -> None:
     data[len(data) // 2] ^= 1
     with pytest.raises(DamagedFileError, match="body's check"):
         parse(bytes(data))
-    data[10] ^= 1
+    data[6] ^= 1  # the width, which only the check tells
     with pytest.raises(DamagedFileError, match="header's check"):
         parse(bytes(data))

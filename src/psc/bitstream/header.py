@@ -151,7 +151,7 @@ def read_header(file: IO[bytes]) -> Header:
     checksum = crc16(reader.taken)
     if int.from_bytes(reader.take(2), "big") != checksum:
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
-    _check(flags, units, packed, (width, height))
+    _check(flags, units, (caption, packed), (width, height))
     try:
         settings = Settings(plan, rounds, step_index, seed)
     except PscError as error:
@@ -170,13 +170,14 @@ def read_header(file: IO[bytes]) -> Header:
     )
 
 
-def _check(flags: int, units: int, packed: bytes, size: tuple[int, int]) -> None:
+def _check(flags: int, units: int, fields: tuple[bytes, bytes], size: tuple[int, int]) -> None:
     """PscError that names what no encoder writes."""
     conditions = (
         (flags < 128, f"it has unknown flags ({flags:#04x})"),
         (not flags & GUIDANCE or units != GUIDANCE_UNITS, "its guidance is 1, and written all the same"),
         (not flags & GUIDANCE or flags & CONDITION, "it has a guidance and no caption"),
-        (not flags & EXTRAS or packed, "its extras are empty"),
+        (not flags & CONDITION or fields[0], "its caption is empty"),
+        (not flags & EXTRAS or fields[1], "its extras are empty"),
         (all(0 < side <= MAX_SIDE for side in size), f"a picture of {size[0]}x{size[1]} pixels"),
     )
     for holds, otherwise in conditions:

@@ -20,8 +20,8 @@ class RoundState:
         scale: Of the round's level.
         rows: Measured per window (0: the full basis).
         symbols: Measurements read so far.
-        digest: CRC-32 of everything known after the round, 8 hex digits; equal on two machines if and (all but
-            certainly) only if their states are.
+        digest: CRC-32 of everything known after the round, 8 hex digits; equal on two machines if and
+            (all but certainly) only if their states are.
         agrees: Whether it ends as the encoder's did, as far as the few bits tell that the file holds of it.
     """
 

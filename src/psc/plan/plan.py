@@ -163,7 +163,8 @@ class Plan:
     @property
     def fresh_steps(self) -> int:
         """DDRM steps with which the plan comes to full resolution."""
-        return next((item.steps for item in self.rounds if item.level == 0), self.rounds[-1].steps)
+        drawn = [item for item in self.rounds if not item.refines]
+        return next((item.steps for item in drawn if item.level == 0), drawn[-1].steps)
 
     @property
     def block(self) -> int:
