@@ -39,6 +39,8 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except OSError as error:  # help or version, which nobody can read
+        raise SystemExit(console.unwritten(error)) from None
 
 
 def _show_version(wanted: bool) -> None:

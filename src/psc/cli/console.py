@@ -158,6 +158,13 @@ def reported(quiet: bool = False) -> Iterator[None]:
             raise typer.Exit(1) from None
 
 
+def unwritten(error: OSError) -> int:
+    """The exit code, after a line on stderr, if standard output does not take what is said outside a command."""
+    say(f"psc: error: cannot write standard output: {error.strerror or error}")
+    _release_stdout()
+    return 1
+
+
 def _show_warning(message: Warning | str, *_: object) -> None:
     say(f"psc: warning: {one_line(message)}")
 

@@ -213,7 +213,7 @@ class Settings:
         least = 0 if self.plan.paper else FINEST_STEP
         if not (least <= self.step_index <= 255):
             raise PscError(f"step index {self.step_index}; expected {least} to 255")
-        if not (0 <= self.seed < 2**64):
+        if not isinstance(self.seed, Integral) or not 0 <= self.seed < 2**64:
             raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
 
     def by_level(self) -> list[tuple[int, int]]:

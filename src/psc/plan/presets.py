@@ -111,8 +111,8 @@ def settings(quality: float, preset: str = "default", seed: int = 0, effort: int
     Raises:
         PscError: For an unknown preset, or a quality or an effort out of range.
     """
-    if not 0 <= quality <= 100:
-        raise PscError(f"quality {quality} came; expected a number from 0 (smallest) to 100 (best)")
+    if not isinstance(quality, Real) or not 0 <= quality <= 100:
+        raise PscError(f"quality {quality!s} came; expected a number from 0 (smallest) to 100 (best)")
     if preset not in PRESETS:
         raise PscError(f"preset {preset!r} is unknown; choose one of: {', '.join(PRESETS)}")
     index = WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100)
