@@ -48,10 +48,11 @@ HEAD = (
 )
 
 
-def size(data: bytes, plan: Plan) -> int:
+def size(data: bytes) -> int:
     """Bytes of a file as if its plan were a named one, which takes one byte."""
-    named = replace(unpack(data)[0], plan=DEFAULT)
-    return len(data) - len(replace(named, plan=plan).pack()) + len(named.pack())
+    header = unpack(data)[0]
+    named = replace(header, settings=Settings(DEFAULT, len(DEFAULT.rounds), header.settings.step_index))
+    return len(data) - len(header.pack()) + len(named.pack())
 
 
 def measure(a: argparse.Namespace) -> None:
@@ -68,7 +69,7 @@ def measure(a: argparse.Namespace) -> None:
         plan = a.plans[effort]
         data, decoded = psc.simulate(image, Settings(plan, len(plan.rounds), step), prior=prior)
         row = {"effort": effort, "image": file.name, "step": step, "pixels": a.crop**2}
-        row["bytes"] = size(data, plan)
+        row["bytes"] = size(data)
         row |= {"psnr": psnr(decoded.image, image), "nfe": decoded.nfe[0], "restore_nfe": decoded.nfe[1]}
         row["seconds"] = time.perf_counter() - start
         with a.out.open("a") as out:

@@ -1,7 +1,7 @@
 """Every number of FORMAT.md that belongs to a version of the format rather than to a method."""
 
 MAGIC = b"\x89PSC"
-VERSION = 4
+VERSION = 5
 
 MAX_SIDE = 65535
 LOWEST_STEP = 48

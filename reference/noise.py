@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -18,6 +19,13 @@ def noise(seed: int, draw: int, step: int, particle: int, shape: tuple[int, ...]
     """Values of stream (seed; draw, step, particle), binary64 on the grid 2^-16."""
     words = philox_words(seed, draw, step, particle, int(np.prod(shape)))
     return normal_table()[words].reshape(shape)
+
+
+def centred(seed: int, draw: int, step: int, count: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Noises of particles 0 ... count - 1 that sum to zero, (count, *shape)."""
+    units = 2**16 * np.stack([noise(seed, draw, step, p, shape) for p in range(count)])
+    shares = count * units - units.sum(0)
+    return np.rint(shares * (1 / math.sqrt(count * (count - 1)))) / 2**16
 
 
 @functools.cache

@@ -7,7 +7,7 @@ import numpy as np
 
 from reference import constants
 from reference.grids import grid
-from reference.noise import noise
+from reference.noise import centred, noise
 from reference.plan import Level, Plan
 from reference.posterior import Known, project
 
@@ -100,25 +100,37 @@ class Sampler:
         channels = self.shape[0]
         scale = self.plan.levels[k].scale
         shape = (self.prior.channels, *x0.shape[2:])
-        n = np.stack([noise(self.seed, self.draws, i, p, shape) for p in range(len(x0))])
+        n = self._noise(len(x0), i, shape)
         own = n if channels == shape[0] else n.sum(1, keepdims=True) / shape[0]
         s = sigma(j)
         s_y = 0.0 if self.plan.paper else self.cells[k] / math.sqrt(12) / scale
         tau = math.sqrt(max(s * s - shape[0] / channels * (s_y * s_y), 0.0))
         d = grid((s - tau) * own, 16)
         x = self.project(x0 + d, k) - d + grid(s * n, 16)
-        out = np.clip(grid(self._denoise(x, j, scale), 16), -constants.CLAMP, constants.CLAMP)
+        out = np.clip(grid(self._denoise(x, i, j, scale), 16), -constants.CLAMP, constants.CLAMP)
         if channels != shape[0]:
             out = grid(out.sum(1, keepdims=True) / shape[0], 16)
         return self.project(out, k)
 
-    def _denoise(self, x: np.ndarray, j: int, scale: int) -> np.ndarray:
+    def _noise(self, count: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Section 4: of step i, for all particles."""
+        if self.plan.paper:
+            return np.stack([noise(self.seed, self.draws, i, p, shape) for p in range(count)])
+        return centred(self.seed, self.draws, i, count, shape)
+
+    def _denoise(self, x: np.ndarray, i: int, j: int, scale: int) -> np.ndarray:
+        """D of step i at noise level j; every other particle's is mirrored."""
+        mirrored = [] if self.plan.paper else [p for p in range(len(x)) if (p + i) % 2]
+        x = x.copy()
+        x[mirrored] = x[mirrored, :, :, ::-1]
         height, width = x.shape[2:]
         below, right = (-side % self.prior.multiple for side in (height, width))
         x = np.pad(x, ((0, 0), (0, 0), (0, below), (0, right)), "edge").astype(np.float32)
         batch = max(1, constants.BATCH_PIXELS // (height * width))
         parts = [self.prior.denoise(x[p : p + batch], j, scale) for p in range(0, len(x), batch)]
-        return np.concatenate(parts)[..., :height, :width]
+        out = np.concatenate(parts)[..., :height, :width].copy()
+        out[mirrored] = out[mirrored, :, :, ::-1]
+        return out
 
     def project(self, x: np.ndarray, k: int) -> np.ndarray:
         """P."""

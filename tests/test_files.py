@@ -188,9 +188,9 @@ def repacked(**changes: object) -> bytes:
         (b"", "not a PSC file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "not a PSC file"),
         (b"\x89PSC\x07" + bytes(50), "version 7"),
-        (b"\x89PSC\x04", "ends inside its header"),
+        (b"\x89PSC\x05", "ends inside its header"),
         (b"\x89PSC\x01" + bytes(50), "unreleased psc"),
-        (b"\x89PSC\x04" + bytes([255] * 60), "64 bits"),
+        (b"\x89PSC\x05" + bytes([255] * 60), "64 bits"),
         (repacked(width=65535, height=65535), "GiB"),
         (repacked(plan=PAPER, width=257, height=256), "default preset"),
         (repacked() + b"more", "follow the end"),
@@ -205,7 +205,7 @@ def test_foreign_files_get_a_sentence(content: bytes, words: str) -> None:
 @hypothesis_settings(max_examples=200, deadline=None)
 def test_random_bytes_after_the_magic_never_crash(content: bytes) -> None:
     with pytest.raises(psc.PscError):
-        psc.decode(b"\x89PSC\x04" + content, prior=PRIOR)
+        psc.decode(b"\x89PSC\x05" + content, prior=PRIOR)
 
 
 @given(st.binary(min_size=1, max_size=120), st.booleans())

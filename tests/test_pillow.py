@@ -173,7 +173,7 @@ def test_damaged_headers_get_their_sentence(data: bytes) -> None:
         broken[position] ^= int(rng.integers(1, 256))
         with pytest.raises(UnidentifiedImageError, match="damaged|version|unknown|header"):
             opened(bytes(broken))
-    with pytest.raises(UnidentifiedImageError, match="version 9; this program reads version 4"):
+    with pytest.raises(UnidentifiedImageError, match="version 9; this program reads version 5"):
         opened(data[:4] + b"\x09" + data[5:])
 
 

@@ -119,7 +119,7 @@ def test_noise() -> None:
     for _ in range(500):
         noise = rng.bytes(int(rng.integers(0, 300)))
         refused(lambda noise=noise: decoded(noise))
-        refused(lambda noise=noise: decoded(b"\x89PSC\x04" + noise, allow_partial=True))
+        refused(lambda noise=noise: decoded(b"\x89PSC\x05" + noise, allow_partial=True))
         targets.parse(noise)
         count("noise", 3)
 
@@ -170,7 +170,7 @@ def test_a_body_longer_than_any_disk() -> None:
 
 def test_a_plan_of_65025_rounds_is_refused_in_a_sentence() -> None:
     groups = bytes([255, 0, 1, 2]) * 255
-    fields = b"\x89PSC\x04\x00\x18\x18" + bytes([0, 0, 1, 1, 8, 4, 74, 32, 1, 255]) + groups + bytes(20)
+    fields = b"\x89PSC\x05\x00\x18\x18" + bytes([0, 0, 1, 1, 8, 4, 74, 32, 1, 255]) + groups + bytes(20)
     refused(lambda: info(fields))
 
 

@@ -17,7 +17,7 @@ from psc.errors import PscError
 from psc.plan.plan import Settings
 
 MAGIC = b"\x89PSC"
-VERSION = 4
+VERSION = 5
 GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE, EXTRAS = 1, 2, 4, 8, 16, 32, 64
 """Flags."""
 GUIDANCE_UNITS = 8

@@ -48,7 +48,9 @@ def unpack_plan(reader: Fields) -> Plan:
         raise PscError(f"plan number {number} is unknown to this version of psc; a newer one may know it")
     paper, count = reader.byte(), reader.byte()
     if paper > 1:
-        raise PscError(f"the header's plan has the kind {paper}, expected 0 or 1; the file is damaged or forged")
+        raise PscError(
+            f"the header's plan is of kind {paper}, expected 0 or 1; the file is damaged or forged"
+        )
     levels = tuple(Level(*(reader.byte() for _ in range(6))) for _ in range(min(count, MAX_LEVELS + 1)))
     rounds: list[Round] = []
     for _ in range(reader.byte()):

@@ -12,6 +12,7 @@ by this program; its digest below guards against a machine whose logarithm is to
 
 import functools
 import hashlib
+import math
 import statistics
 
 import numpy as np
@@ -26,8 +27,8 @@ TABLE_SHA256 = "ee46eda6f743ea9b2949c72134d6385025bcc7573bb0fba98b3bf40224779880
 
 
 @functools.cache
-def _table() -> NDArray[np.float64]:
-    """The 2^16 values of T, in increasing order."""
+def _table() -> NDArray[np.int32]:
+    """The 2^16 values of T in units of 2^-16, in increasing order."""
     quantile = statistics.NormalDist().inv_cdf
     upper = [round(65536 * quantile((u + 0.5) / 65536)) for u in range(32768, 65536)]
     table = np.array([-v for v in reversed(upper)] + upper, dtype="<i4")
@@ -36,21 +37,42 @@ def _table() -> NDArray[np.float64]:
             "the normal quantile table differs on this machine, so files would not be portable; "
             "please report the platform and the Python version"
         )
-    values: NDArray[np.float64] = table.astype(np.float64) / 65536
-    return values
+    return table.astype(np.int32)
 
 
-def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], first: int = 0) -> torch.Tensor:
-    """Noise of the given shape, float64 multiples of 2^-16, standard normal up to 4.3 sigma.
+def integers(seed: int, stream: tuple[int, int, int], count: int, first: int = 0) -> NDArray[np.int32]:
+    """Standard normal noise in units of 2^-16, up to 4.3 sigma.
 
-    seed: 0 <= seed < 2^64, the generator's key. stream: (draw, step, particle), each below 2^64: the
-    upper words of the 256-bit counter, so that streams never overlap; values fill the shape in C order.
-    first: the number of the stream's value that the shape begins with.
+    Args:
+        seed: 0 to 2^64 - 1, the generator's key.
+        stream: (draw, step, particle), each below 2^64: the upper words of the 256-bit counter, so that
+            streams never overlap.
+        count: How many values.
+        first: The number, in the stream, of the first one.
     """
     draw, step, particle = stream
     block, skipped = divmod(first, BLOCK)
-    count = skipped + int(np.prod(shape))
     counter = np.array([block, particle, step, draw], dtype=np.uint64)  # lists would pass through float64
     generator = np.random.Philox(counter=counter, key=np.array([seed, 0], dtype=np.uint64))
-    words = generator.random_raw((count + 3) // 4).astype("<u8").view("<u2")[skipped:count]
-    return torch.from_numpy(np.take(_table(), words).reshape(shape))
+    words = generator.random_raw((skipped + count + 3) // 4).astype("<u8", copy=False).view("<u2")
+    return np.take(_table(), words[skipped : skipped + count])
+
+
+def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], first: int = 0) -> torch.Tensor:
+    """The same as float64 of the given shape, which values fill in C order."""
+    values = integers(seed, stream, int(np.prod(shape)), first)
+    return torch.from_numpy(values / 65536).reshape(shape)
+
+
+def centred(seed: int, streams: list[tuple[int, int, int]], count: int, first: int) -> NDArray[np.float64]:
+    """Noises of s streams whose sum is zero, each still standard normal: (s, count), multiples of 2^-16.
+
+    n'_i = sqrt(s / (s - 1)) (n_i - mean of all n_j), in units of 2^-16 the integer s n_i - sum n_j times
+    1 / sqrt(s (s - 1)), rounded to the nearest integer, ties to even. What samples have in common is then not
+    left to chance: to first order their mean has no Monte Carlo error.
+    """
+    values = np.stack([integers(seed, stream, count, first) for stream in streams])
+    s = len(streams)
+    shares = s * values - values.sum(0, dtype=np.int32)  # below 2^31: s is at most 64
+    found: NDArray[np.float64] = np.rint(shares * (1 / math.sqrt(s * (s - 1)))) / 65536
+    return found

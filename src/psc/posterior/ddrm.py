@@ -42,7 +42,7 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
         x0 = own[:, -channels:]
         for step, j in enumerate(schedule(how.start, how.steps, how.end)):
             x = _noised(prior, projector, x0, step, some, how, sigma(j))
-            estimate = evaluate(prior, x, sigma(j), how.scale)
+            estimate = evaluate(prior, x, sigma(j), how.scale, how.mirrored(step, some))
             kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
             x0 = own[:, kept : kept + channels]
             for rows, project in projector(len(x)):

@@ -77,20 +77,20 @@ class Particles:
 
         Changes nothing but ``nfe``; gives the same samples again.
         """
-        first = self._first(k, how)
+        draw = self._describe(k, self._first(k, how), how, coder, self._settings.plan.levels[k].samples)
         start = how.number % self._settings.plan.levels[k].samples
         found = self._start(k, pyramid)[start:][: how.count].repeat(1, how.estimates, 1, 1)
-        self._draw(ddrm.draw, k, found, self._describe(k, first, how, coder), pyramid, coder, report)
+        self._draw(ddrm.draw, k, found, draw, pyramid, coder, report)
         return found
 
     def advance(
         self, k: int, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
     ) -> torch.Tensor:
         """The same for a round, whose last estimates take the particles' place; their memory is reused."""
-        first = self._first(k, how)
+        draw = self._describe(k, self._first(k, how), how, coder, self._settings.plan.levels[k].samples)
         found = self._start(k, pyramid).repeat(1, how.estimates, 1, 1)
         self.values = None
-        self._draw(ddrm.draw, k, found, self._describe(k, first, how, coder), pyramid, coder, report)
+        self._draw(ddrm.draw, k, found, draw, pyramid, coder, report)
         self.values = found[:, -pyramid.channels :].clone()  # or the other estimates would stay, too
         self._draws += 1
         self.level = k
@@ -101,7 +101,7 @@ class Particles:
     ) -> torch.Tensor:
         """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler."""
         found = torch.zeros(1, pyramid.channels, *pyramid.shape(0))
-        self._draw(sampler, 0, found, self._describe(0, HIGHEST, how, coder), pyramid, coder, report)
+        self._draw(sampler, 0, found, self._describe(0, HIGHEST, how, coder, 1), pyramid, coder, report)
         return found
 
     def _first(self, k: int, how: Sampling) -> int:
@@ -123,12 +123,21 @@ class Particles:
         values = self.values[: levels[k].samples]
         return values.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
-    def _describe(self, k: int, first: int, how: Sampling, coder: RoundCoder) -> Draw:
-        """The draw at level k from noise level ``first``."""
-        scale = self._settings.plan.levels[k].scale
-        sigma_y = coder.width(k) / math.sqrt(12) / scale
-        seed = self._settings.seed
-        return Draw(first, how.steps, sigma_y, scale, seed, self._draws, how.number, how.end, how.estimates)
+    def _describe(self, k: int, first: int, how: Sampling, coder: RoundCoder, of: int) -> Draw:
+        """The draw at level k from noise level ``first``; of: see Draw, but for the published scheme."""
+        scale, plan = self._settings.plan.levels[k].scale, self._settings.plan
+        return Draw(
+            start=first,
+            steps=how.steps,
+            sigma_y=coder.width(k) / math.sqrt(12) / scale,
+            scale=scale,
+            seed=self._settings.seed,
+            index=self._draws,
+            first=how.number,
+            end=how.end,
+            estimates=how.estimates,
+            of=1 if plan.paper else of,
+        )
 
     def _draw(
         self,
