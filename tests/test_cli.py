@@ -576,6 +576,15 @@ def test_standard_output_that_takes_nothing(folder: Path) -> None:
     assert (disk.returncode, pipe.returncode) == (1, 1)
 
 
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_standard_output_that_takes_no_help(argument: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start(argument, stdout=full)
+    said = process.communicate()[1]
+    assert said == b"psc: error: cannot write standard output: No space left on device\n"
+    assert process.returncode == 1
+
+
 # Surroundings that differ from machine to machine
 
 RUN = [sys.executable, "-P", "-c", WITH_SMALL_PRIOR]

@@ -114,6 +114,34 @@ def test_every_body_byte_changed_behind_sound_checksums() -> None:
             count("body bytes behind sound checksums", 1)
 
 
+@pytest.mark.parametrize("given", ["a.psc", Path("a.psc"), None, 5, [1], io.BytesIO(b"a"), np.zeros(9, "u1")])
+def test_what_is_no_bytes_gets_a_sentence(given: Any) -> None:
+    for read in (info, decoded, psc.verify, psc.open, lambda data: psc.truncate(data, size=40)):
+        with pytest.raises(psc.PscError, match="expected the bytes of a .psc file"):
+            read(given)
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_bytes_of_any_kind(files: list[bytes], kind: Callable[[bytes], Any]) -> None:
+    data = files[0]
+    assert decoded(kind(data)) == decoded(data)
+    for size in (len(data), len(data) - 3):
+        assert psc.truncate(kind(data), size=size) == psc.truncate(data, size=size)
+
+
+@pytest.mark.parametrize(
+    "option", [{"quality": "x"}, {"quality": 0, "seed": 1.5}, {"quality": 0, "seed": "1"}]
+)
+def test_options_that_are_no_numbers(option: dict[str, Any]) -> None:
+    refused(lambda: psc.encode(np.zeros((4, 4), np.uint8), preset="paper", prior=PRIOR, **option))
+
+
+@pytest.mark.parametrize("number", ["x", None, 1.5])
+def test_cuts_that_are_no_numbers(files: list[bytes], number: Any) -> None:
+    refused(lambda: psc.truncate(files[0], size=number))
+    refused(lambda: psc.keep_rounds(files[0], number, prior=PRIOR))
+
+
 def test_noise() -> None:
     rng = np.random.default_rng(7)
     for _ in range(500):

@@ -131,6 +131,9 @@ def crc16(data: bytes) -> int:
 
 def unpack(data: bytes) -> tuple[Header, bytes]:
     """The header and whatever follows it; PscError says what is wrong with a file that is not ours."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise PscError(f"an object of type {type(data).__name__} came; expected the bytes of a .psc file")
+    data = bytes(data)
     file = io.BytesIO(data)
     return read_header(file), data[file.tell() :]
 

@@ -159,7 +159,7 @@ def reported(quiet: bool = False) -> Iterator[None]:
 
 
 def unwritten(error: OSError) -> int:
-    """The exit code, after a line on stderr, if standard output does not take what is said outside a command."""
+    """A line on stderr that standard output takes nothing (of help, say); the exit code."""
     say(f"psc: error: cannot write standard output: {error.strerror or error}")
     _release_stdout()
     return 1

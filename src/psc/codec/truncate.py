@@ -1,6 +1,7 @@
 """Shorter files from a file: its first bytes, or its first rounds."""
 
 from dataclasses import replace
+from numbers import Integral
 
 from psc.bitstream.container import seal, seal_cut
 from psc.bitstream.header import BodyField, Header, unpack
@@ -26,9 +27,11 @@ def truncate(data: bytes, /, *, size: int) -> bytes:
     Raises:
         PscError: If the file is damaged, or not even a header fits.
     """
+    if not isinstance(size, Integral):
+        raise PscError(f"the size {size!r} came; expected a whole number of bytes")
     header, body = _sound(data)
     whole = len(body) == header.body.length
-    return data if whole and len(data) <= size else seal_cut(header, body, size)
+    return bytes(data) if whole and len(data) <= size else seal_cut(header, body, size)
 
 
 def keep_rounds(
@@ -45,6 +48,8 @@ def keep_rounds(
     Raises:
         PscError: If the file is damaged, or has fewer whole rounds.
     """
+    if not isinstance(rounds, Integral):
+        raise PscError(f"{rounds!r} rounds asked for; expected a whole number")
     _sound(data)
     header, context, reader, _ = open_body(data, Context(prior or load_prior(), progress), True)
     writer = Writer()

@@ -7,6 +7,7 @@ number of principal components in every window there. Encoder and decoder follow
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 
 from psc.errors import PscError
 from psc.plan.noise_levels import HIGHEST, LOWEST

@@ -1,5 +1,6 @@
 """The plans that come with psc, by name, and what a quality means."""
 
+from numbers import Real
 from typing import Literal, get_args
 
 from psc.errors import PscError
@@ -112,7 +113,7 @@ def settings(quality: float, preset: str = "default", seed: int = 0, effort: int
         PscError: For an unknown preset, or a quality or an effort out of range.
     """
     if not isinstance(quality, Real) or not 0 <= quality <= 100:
-        raise PscError(f"quality {quality!s} came; expected a number from 0 (smallest) to 100 (best)")
+        raise PscError(f"quality {quality} came; expected a number from 0 (smallest) to 100 (best)")
     if preset not in PRESETS:
         raise PscError(f"preset {preset!r} is unknown; choose one of: {', '.join(PRESETS)}")
     index = WORST_STEP - round(quality * (WORST_STEP - BEST_STEP) / 100)
