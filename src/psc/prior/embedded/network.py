@@ -110,7 +110,8 @@ class Network:
         for i, blocks in reversed(list(enumerate(self.shape.decoder))):
             h = _shuffled_onto(skips.pop(), self._linear(f"up.{i}", h))
             h = self._blocks(f"dec.{i}", blocks, h, row)
-        return functional.pixel_shuffle(self._linear("out", h), self.shape.unshuffle)
+        out = self._linear("out", h).contiguous()  # channels last needs AVX2 in PyTorch's pixel-shuffle
+        return functional.pixel_shuffle(out, self.shape.unshuffle)
 
     def _blocks(self, stage: str, count: int, h: torch.Tensor, row: tuple[int, int]) -> torch.Tensor:
         for k in range(count):
