@@ -48,7 +48,7 @@ JACOBI_SWEEPS = 5
 
 # Section 10: levels (scale, window, samples, start, end, estimates) and rounds, as in the text.
 _COARSE = (16, 4, 12, 74, 32, 1)
-_ROUNDS = "2: 5, 14; 5, 8 x 8; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: {}, 5; F, 3"
+_ROUNDS = "2: 3, 14; 3, 8 x 14; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: {}, 5; F, 3"
 _DEFAULT = ((1, 8, 8, 64, 44, 3), (4, 8, 10, 74, 38, 2), _COARSE)
 NAMED_PLANS = {
     1: (_DEFAULT, _ROUNDS.format(10)),
@@ -58,7 +58,7 @@ NAMED_PLANS = {
     5: (_DEFAULT, _ROUNDS.format(10) + "; 2: F, 0; 1: F, 0; 0: F, 0"),
     6: (
         ((1, 8, 4, 64, 44, 3), (4, 8, 4, 74, 38, 2), _COARSE),
-        "2: 5, 14; 5, 8 x 8; F, 8; 1: 6, 10; 6, 4 x 7; F, 4; 0: 8, 4; F, 3",
+        "2: 3, 14; 3, 8 x 14; F, 8; 1: 6, 10; 6, 4 x 7; F, 4; 0: 8, 4; F, 3",
     ),
     7: (((1, 8, 4, 64, 44, 3), (4, 8, 6, 74, 38, 2), _COARSE), _ROUNDS.format(8)),
     8: (((1, 8, 6, 64, 44, 3), (4, 8, 6, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
@@ -71,7 +71,7 @@ NAMED_PLANS = {
     ),
     13: (
         ((1, 8, 16, 64, 40, 3), (4, 8, 16, 74, 38, 2), (16, 4, 16, 74, 32, 1)),
-        "2: 5, 14; 5, 8 x 8; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: 12, 8; F, 5",
+        "2: 3, 14; 3, 8 x 14; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: 12, 8; F, 5",
     ),
 }
 PAPER_PLANS = (2, 4)
@@ -85,3 +85,8 @@ MAX_CAPTION, MAX_CAPTION_BYTES = 1000, 3011
 
 # Section 17.
 MAX_EXTRAS, MAX_EXTRA = 2**28, 2**24
+
+COSINES = (1073741824, 1053110176, 992008094, 892783698, 759250125, 596538995, 410903207, 209476638, 0)
+"""cos(i pi / 16) in units of 2^-30."""
+MOST_ROWS = 512
+"""Of a level with a full basis."""

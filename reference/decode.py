@@ -9,7 +9,6 @@ from reference import (
     components,
     float8,
     header,
-    posterior,
     pyramid,
     quantiser,
     refinement,
@@ -17,6 +16,7 @@ from reference import (
     tables,
 )
 from reference.errors import DamagedFileError, EndOfCertaintyError, UnsupportedError
+from reference.full_basis import FullBasis
 from reference.grids import grid, integers
 from reference.plan import Round
 from reference.rangecoder import CertainDecoder, RangeDecoder
@@ -72,26 +72,51 @@ class Decoder:
         plan, level, known = sampler.plan, sampler.plan.levels[item.level], sampler.known[item.level]
         estimates = sampler.draw(k, item.steps)[-level.estimates :]
         f = np.concatenate([pyramid.coefficients(x, plan.levels, k)[k] for x in estimates])
+        basis = None
         if item.rows:
             rows, sampler.unmeasured = components.next_rows(f, known.rows, level.samples, item.rows)
             c = grid(np.einsum("wrn,pwn->pwr", rows, f), 16)
             self._feed(integers(rows, 20))
         else:
             rows, sampler.unmeasured = None, 0.0
-            c = posterior.change_basis(f, posterior.colour_matrix(self.head.channels))
+            cosines = k == 0 and level.window == 8 and pyramid.stages(plan.levels, k) == 2
+            basis = FullBasis(known.rows, self.head.channels, cosines)
+            c = basis.analyse(f)
         predicted, variance = components.prediction(c, level.samples)
         self._feed(integers(predicted, 16))
-        y, measured, complete = self._numbers(item, predicted, variance)
-        if rows is None:
-            known.basis, known.measured = y, measured
-        else:
+        if basis is not None:
+            variance = basis.at_pivots(np.zeros(known.values.shape), variance)
+        y, measured, kinds, q, complete = self._numbers(item, predicted, variance)
+        if basis is None:
             known.add_rows(rows * measured[:, :, None], y)
+            known.row_cells.append((kinds, q == 0))
+        else:
+            self._complete(k, basis, y, measured, kinds, q == 0)
         return complete and self._digest_holds(rows is None)
+
+    def _complete(
+        self,
+        k: int,
+        basis: FullBasis,
+        y: np.ndarray,
+        measured: np.ndarray,
+        kinds: np.ndarray,
+        zero: np.ndarray,
+    ) -> None:
+        """After a full-basis round: the rows are numbers of the basis now, too."""
+        known = self.sampler.known[k]
+        if known.row_cells:
+            row_kinds, row_zero = (np.concatenate(some, 1) for some in zip(*known.row_cells, strict=True))
+            kinds, zero = basis.at_pivots(row_kinds, kinds), basis.at_pivots(row_zero, zero)
+        known.basis, known.g = basis, basis.at_pivots(known.values * basis.signs, y)
+        known.measured = basis.at_pivots(np.ones(known.values.shape, bool), measured)
+        known.rows, known.values = known.rows[:, :0], known.values[:, :0]
+        self.cells[k] = refinement.Cells(known.g.ravel(), kinds.ravel(), zero.ravel(), self.head.delta)
 
     def _numbers(
         self, item: Round, predicted: np.ndarray, variance: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, bool]:
-        """The values of a round's numbers, which of them are measured, and whether all were certain."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, bool]:
+        """A round's values, which are measured, classes and q, and whether all numbers were certain."""
         plan, k, shape = self.sampler.plan, item.level, predicted.shape
         if plan.paper:
             q, certain, complete = float8.decode_numbers(self.coder, predicted.size, self.float8)
@@ -103,18 +128,16 @@ class Decoder:
             q, certain, complete = quantiser.decode_numbers(self.coder, kinds.ravel(), self.numbers)
             y = quantiser.dequantise(predicted, q.reshape(shape), self.head.delta)
             measured = certain.reshape(shape)
-            if item.rows == 0:
-                self.cells[k] = refinement.Cells(y.ravel(), kinds.ravel(), q, self.head.delta)
         self.rounds_at[k] += 1
         self._feed(np.maximum(kinds, -1).astype("i1"))
         self._feed(q.astype("<i4"))
-        return y, measured, complete
+        return y, measured, kinds, q.reshape(shape), complete
 
     def _refine(self, k: int) -> bool:
         """A round without a draw."""
         cells, known = self.cells[k], self.sampler.known[k]
         signs, complete = cells.refine(self.coder, self.refinements, self.numbers)
-        known.basis, known.measured = (x.reshape(known.measured.shape) for x in (cells.y, cells.measured))
+        known.g, known.measured = (x.reshape(known.measured.shape) for x in (cells.y, cells.measured))
         self.sampler.cells[k] = cells.width
         self._feed(signs.astype("i1"))
         return complete and self._digest_holds(True)

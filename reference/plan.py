@@ -108,7 +108,7 @@ def _rounds_hold(plan: Plan) -> bool:
     last = len(plan.levels) - 1
     full: set[int] = set()
     refining = False
-    coarsest = last
+    coarsest, rows = last, [0] * len(plan.levels)
     for item in plan.rounds:
         if item.level > last:
             return False
@@ -120,9 +120,10 @@ def _rounds_hold(plan: Plan) -> bool:
             continue
         if refining or item.level > coarsest or item.steps < max(2, level.estimates):
             return False
-        if item.rows > level.estimates * (level.samples - 1):
+        if item.rows > level.estimates * (level.samples - 1) or item.level in full:
             return False
         coarsest = item.level
+        rows[item.level] += item.rows
         if item.rows == 0:
             full.add(item.level)
-    return True
+    return all(rows[k] <= constants.MOST_ROWS for k in full)

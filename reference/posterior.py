@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference import pyramid
+from reference.full_basis import FullBasis
 from reference.grids import grid
 from reference.plan import Level
 
@@ -19,32 +20,17 @@ class Known:
     """(windows, rows)"""
     measured: np.ndarray
     """(windows, coefficients): of which g_i the values are known."""
-    basis: np.ndarray | None = None
-    """(windows, coefficients): the values, after a full-basis round."""
+    row_cells: list[tuple[np.ndarray, np.ndarray]]
+    """Of each round's rows: classes, and which of the q are zero."""
+    basis: FullBasis | None = None
+    """After a full-basis round, which leaves no rows."""
+    g: np.ndarray | None = None
+    """(windows, coefficients): the values along it."""
 
     def add_rows(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Behind those that are known."""
         self.rows = np.concatenate([self.rows, rows], 1)
         self.values = np.concatenate([self.values, values], 1)
-
-
-def colour_matrix(channels: int) -> np.ndarray:
-    """C."""
-    if channels != 3:
-        return np.eye(channels)
-    rows = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3.0], [2.0], [6.0]])
-    return grid(rows, 20)
-
-
-def change_basis(f: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """C f (or C^T g, with C^T for ``matrix``) for coefficients (..., channels x numbers).
-
-    The identity leaves values between the grid's points where they are.
-    """
-    if len(matrix) != 3:
-        return f
-    planes = f.reshape(*f.shape[:-1], len(matrix), -1)
-    return grid(matrix @ planes, 16).reshape(f.shape)
 
 
 def residual(f: np.ndarray, rows: np.ndarray, values: np.ndarray | float) -> np.ndarray:
@@ -55,12 +41,10 @@ def residual(f: np.ndarray, rows: np.ndarray, values: np.ndarray | float) -> np.
 
 def project(x: np.ndarray, known: list[Known], levels: tuple[Level, ...], k: int) -> np.ndarray:
     """P(x), for pictures (particles, channels, height, width) at level k."""
-    matrix = colour_matrix(x.shape[1])
     f = pyramid.coefficients(x, levels, k)
     for j in f:
         if known[j].rows.shape[1]:
             f[j] = f[j] + residual(f[j], known[j].rows, known[j].values)
         if (basis := known[j].basis) is not None:
-            g = np.where(known[j].measured, basis, change_basis(f[j], matrix))
-            f[j] = change_basis(g, matrix.T)
+            f[j] = f[j] + basis.synthesise(grid(known[j].g - basis.analyse(f[j]), 16) * known[j].measured)
     return pyramid.pixels(f, levels, k, x.shape)

@@ -25,10 +25,10 @@ class RefinementTables:
 class Cells:
     """The numbers of a level's full basis, in their order, between refinements."""
 
-    def __init__(self, y: np.ndarray, k: np.ndarray, q: np.ndarray, width: float):
-        """y: values; k: classes for the width (negative: not measured); q: what was coded."""
+    def __init__(self, y: np.ndarray, k: np.ndarray, zero: np.ndarray, width: float):
+        """y: values; k: classes for the width (negative: not measured); zero: what was coded as 0."""
         self.y, self.k, self.width = y.copy(), k.copy(), width
-        self.zero = q == 0
+        self.zero = zero.copy()
         self.measured = k >= 0
 
     def refine(

@@ -60,7 +60,7 @@ class Sampler:
         if j + 1 < len(self.plan.levels):
             numbers -= numbers // (self.plan.levels[j + 1].scale // level.scale) ** 2
         shape = (windows, numbers)
-        return Known(np.zeros((windows, 0, numbers)), np.zeros((windows, 0)), np.zeros(shape, bool))
+        return Known(np.zeros((windows, 0, numbers)), np.zeros((windows, 0)), np.zeros(shape, bool), [])
 
     def draw(
         self, k: int, steps: int, lowest: int = constants.RESTART_LEVEL, end: int | None = None

@@ -18,6 +18,7 @@ from psc.posterior.ddrm import draw
 from psc.posterior.sampler import Project, Projector
 from psc.prior import HaarGaussian, Prior
 from psc.transform import Windows
+from psc.transform.fixed_basis import FixedBasis
 
 
 def silent(evaluations: int) -> None:
@@ -37,7 +38,7 @@ def basis_and_deviations(prior: HaarGaussian) -> tuple[torch.Tensor, torch.Tenso
 
 
 def measured(rows: torch.Tensor, values: torch.Tensor) -> Windows:
-    windows = Windows(1, SIZE, 1)
+    windows = Windows(1, SIZE, FixedBasis(1))
     windows.append(rows[None].float(), values[None], torch.ones(1, len(rows), dtype=torch.bool))
     return windows
 

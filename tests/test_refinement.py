@@ -81,7 +81,7 @@ def test_half_a_progressive_file_is_better_than_half_a_default_one() -> None:
         data = psc.encode(array, quality=75, preset=preset, prior=PRIOR)
         half = psc.truncate(data, size=1150)
         halves.append(psnr(psc.decode(half, prior=PRIOR), to_image(to_tensor(array))))
-    assert halves[1] > halves[0] + 0.7
+    assert halves[1] > halves[0]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
     for _ in range(rounds):
         assert session.step()
         assert session.particles.values is not None
-        known = [t.clone() for w in session.pyramid.levels for t in (w.rows, w.values, *(w.full or ()))]
+        windows = session.pyramid.levels
+        known = [t.clone() for w in windows for t in (w.rows, w.values)]
+        known += [t.clone() for w in windows if w.full for t in (w.full.values, w.full.known)]
         out.append([session.particles.values.clone(), *known])
     return out
 

@@ -7,11 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from psc.exact import to_grid
+from psc.exact import haar, to_grid
 from psc.plan.plan import FULL_BASIS, Level, Plan, Round
 from psc.posterior import projected
 from psc.transform import Pyramid, Windows, propose
 from psc.transform import pyramid as pyramid_module
+from psc.transform.fixed_basis import FixedBasis, dct_rows
+from psc.transform.full_basis import complementary
 
 PLAN = Plan((Level(1, 8, 6), Level(2, 4, 6), Level(8, 2, 6)), (Round(2, 3, 4),))
 WHOLE = Plan((Level(1, 0, 6),), (Round(0, 3, 4),), paper=True)
@@ -90,7 +92,7 @@ def test_estimates_count_as_samples_about_their_own_means() -> None:
     proposal = propose(pyramid, 0, torch.cat(estimates, 1), 5)
     whole = propose(pyramid, 0, torch.cat(estimates, 1), FULL_BASIS)
     f = torch.stack([pyramid.coefficients(0, x)[0] for x in estimates]).double()
-    basis = pyramid.levels[0].to_basis(f).numpy()
+    basis = pyramid.levels[0].fixed.analyse(f).numpy()
     deviations, left = (f - f.mean(1, keepdim=True)).flatten(0, 1).numpy(), 0.0
     assert proposal.rows is not None
     for n, rows in enumerate(proposal.rows.double().numpy()):
@@ -111,19 +113,61 @@ def test_estimates_count_as_samples_about_their_own_means() -> None:
 @settings(max_examples=15, deadline=None)
 def test_agreeing_is_a_projection(seed: int, full: bool) -> None:
     rng = np.random.default_rng(seed)
-    windows = Windows(3, 24, 3)
+    windows = Windows(3, 24, FixedBasis(3))
     rows = np.linalg.qr(rng.normal(size=(3, 24, 7)))[0].transpose(0, 2, 1)
     rows = to_grid(torch.from_numpy(rows.copy()), 20)
     truth = to_grid(torch.from_numpy(rng.normal(size=(1, 3, 24))))
     windows.append(rows.float(), to_grid(torch.einsum("nkd,bnd->bnk", rows, truth))[0], torch.ones(3, 7) > 0)
     if full:
-        windows.append(None, windows.to_basis(truth)[0], torch.from_numpy(rng.random((3, 24)) < 0.5))
+        basis = windows.full_basis()
+        windows.complete(basis, basis.analyse(truth)[0], torch.from_numpy(rng.random((3, 24)) < 0.5))
     guess = to_grid(torch.from_numpy(rng.normal(size=(4, 3, 24))))
     moved = windows.project(guess)
     assert ((moved - truth).norm(dim=2) <= (guess - truth).norm(dim=2) + 1e-3).all()
-    if not full:  # the full basis has the last word where both speak
-        assert (windows.project(moved) - moved).abs().max() < 1e-4
-        assert (torch.einsum("nkd,bnd->bnk", rows, moved - truth)).abs().max() < 1e-3
+    assert (windows.project(moved) - moved).abs().max() < 1e-3
+    assert (torch.einsum("nkd,bnd->bnk", rows, moved - truth)).abs().max() < 1e-3
+
+
+@given(st.integers(0, 2**32), st.integers(0, 8), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_a_full_basis_is_orthonormal_and_has_the_rows_as_pivots(seed: int, k: int, dct: bool) -> None:
+    rng, d = np.random.default_rng(seed), 180
+    rows = np.linalg.qr(rng.normal(size=(2, d, 8)))[0].transpose(0, 2, 1)[:, :k]
+    exact = to_grid(torch.from_numpy(rows.copy()), 20)
+    known = torch.from_numpy(rng.random((2, k)) < 0.8)
+    basis = complementary(FixedBasis(3, dct), exact.float(), known)
+    f = to_grid(torch.from_numpy(rng.normal(size=(3, 2, d))))
+    c = basis.analyse(f)
+    assert (basis.synthesise(c) - f).abs().max() < 1e-3
+    assert ((c * c).sum(2) - (f * f).sum(2)).abs().max() < 1e-2
+    for n, i in np.argwhere(known.numpy()):
+        assert np.allclose(c[:, n, basis.pivots[n, i]], basis.signs[n, i] * f[:, n] @ exact[n, i], atol=1e-3)
+    rest = [len(set(range(d)) - set(p.tolist())) for p in basis.pivots]
+    assert rest == [d - int(count) for count in known.sum(1)]
+
+
+def test_without_rows_a_full_basis_is_the_fixed_one() -> None:
+    windows, f = Windows(2, 180, FixedBasis(3, dct=True)), pictures(2, 1, 2, 180)[:, 0].double()
+    assert torch.equal(windows.full_basis().analyse(f), windows.fixed.analyse(f))
+
+
+def test_a_row_that_is_a_vector_of_the_fixed_basis_leaves_the_others_alone() -> None:
+    f = pictures(1, 1, 1, 24)[0].double()
+    basis = complementary(FixedBasis(1), torch.eye(24)[None, 5:6], torch.ones(1, 1) > 0)
+    others = [i for i in range(24) if i != 5]
+    assert basis.pivots.tolist() == [[5]]
+    assert torch.equal(basis.analyse(f)[..., others], to_grid(f)[..., others])
+
+
+def test_the_dct_of_a_window_is_that_of_scipy_but_for_the_means() -> None:
+    """The highest frequencies have nearly no means, so that little is taken off them."""
+    rows = dct_rows()
+    assert torch.allclose(rows @ rows.T, torch.eye(60).double(), atol=1e-5)
+    one = np.cos((2 * np.arange(8)[None] + 1) * np.arange(8)[:, None] * np.pi / 16)
+    plane = torch.from_numpy(np.outer(one[7], one[7]) / 4)
+    _, details = haar.analyse(plane[None, None], 2)
+    highest = torch.cat([band[0, 0].flatten() for band in details])
+    assert abs(float(rows[-1] @ highest)) > 0.98
 
 
 def test_bands_do_not_matter(monkeypatch) -> None:
@@ -134,7 +178,11 @@ def test_bands_do_not_matter(monkeypatch) -> None:
         pyramid = Pyramid(PLAN, 3, 64, 32)
         for rows in (3, FULL_BASIS):
             proposal = propose(pyramid, 0, x, rows)
-            pyramid.levels[0].append(proposal.rows, proposal.predicted, proposal.variance > 0)
+            windows, found = pyramid.levels[0], (proposal.predicted, proposal.variance > 0)
+            if proposal.rows is None:
+                windows.complete(windows.full_basis(), *found)
+            else:
+                windows.append(proposal.rows, *found)
         agreed = projected(partial(pyramid.projections, 0), x[:2])
         outcomes.append((agreed, proposal.digest(0), pyramid.decompose(x)[1]))
     assert torch.equal(outcomes[0][0], outcomes[1][0])

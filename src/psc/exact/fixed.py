@@ -8,6 +8,7 @@ rows of H               20   unit norm; with coefficients at most 52 bits (Cauch
                              every partial sum by the product of the norms)
 deviations for PCA      14   norm below 2^12: squares below 2^52
 eigenvectors            24   times a deviation: below 2^52
+reflections             18   psc.transform.full_basis
 ====================  =====  ================================================================
 """
 
@@ -18,6 +19,7 @@ STATE_BITS = 16
 ROW_BITS = 20
 DEVIATION_BITS = 14
 VECTOR_BITS = 24
+REFLECTION_BITS = 18
 PIXEL_LIMIT, LATENT_LIMIT = 1.5, 8.0
 """Estimates of pixels (of latents) are clamped to [-limit, limit]: the norm bounds rest on it."""
 

@@ -13,7 +13,9 @@ from psc.errors import PscError
 from psc.plan.noise_levels import HIGHEST, LOWEST
 
 FULL_BASIS = 0
-"""A round of this many rows measures in the level's own fixed basis: all directions at once."""
+"""A round of this many rows measures all directions that are left of a level at once."""
+MOST_ROWS = 512
+"""Of a level before its full basis, which takes a reflection for each (psc.transform.full_basis)."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,14 @@ class Plan:
         yield (
             lambda: all(a.level >= b.level for a, b in pairwise(drawn)),
             "rounds must go from coarse to fine",
+        )
+        yield (
+            lambda: all(a.level != b.level or a.rows != FULL_BASIS for a, b in pairwise(drawn)),
+            "a level's full basis must be its last round but for those without steps",
+        )
+        yield (
+            lambda: all(sum(r.rows for r in drawn if r.level == k) <= MOST_ROWS for k in whole),
+            f"a level with a full basis must have {MOST_ROWS} rows at most before it",
         )
         yield (
             lambda: all(

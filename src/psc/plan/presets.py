@@ -29,7 +29,7 @@ def _effort(
     return Plan(
         levels=(Level(1, 8, few, 64, end, 3), Level(4, 8, many, 74, 38, 2), Level(16, 4, most)),
         rounds=(
-            Round(2, 5, 14), *_repeat(8, 2, 5, 8), Round(2, FULL_BASIS, 8),
+            Round(2, 3, 14), *_repeat(14, 2, 3, 8), Round(2, FULL_BASIS, 8),
             Round(1, 6, fresh), *_repeat(7, 1, 6, again), Round(1, FULL_BASIS, again),
             Round(0, rows, finest[0]), Round(0, FULL_BASIS, finest[1]),
         ),

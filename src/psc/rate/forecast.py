@@ -55,7 +55,7 @@ class Forecast:
         pyramid = Pyramid(DEFAULT, *padded.shape)
         self._pixels = padded.shape[1] * padded.shape[2]
         truth = pyramid.decompose(padded[None])
-        self._counts = [_count(w.to_basis(f)) for w, f in zip(pyramid.levels, truth, strict=True)]
+        self._counts = [_count(w.fixed.analyse(f)) for w, f in zip(pyramid.levels, truth, strict=True)]
         self._trials: list[float] = []
         self._misjudged = Outcome(np.full(LEVELS, np.nan), np.full(LEVELS, np.nan))
 

@@ -17,7 +17,7 @@ from psc.bitstream.refinement import LEAST_CONTEXT, Cells, Refinement
 from psc.errors import PscError
 from psc.exact import to_grid
 from psc.plan.plan import Plan
-from psc.transform import Proposal, Windows
+from psc.transform import Full, Proposal, Windows
 
 DIGEST_BITS, LONG_DIGEST_BITS = 1, 8
 """Of a round's digest in the file; the long one is for full-basis rounds, which end levels, and for every
@@ -44,13 +44,14 @@ class RoundCoder:
         )
         self._plan, self._exact = plan, exact
         self._cells: dict[int, Cells] = {}
+        self._row_cells: dict[int, list[tuple[NDArray[np.int8], NDArray[np.bool_]]]] = {}
         self._refinement = Refinement()
 
     def copy(self) -> "RoundCoder":
         """One that goes its own way from here."""
         again = copy(self)
         again.coding, again._refinement = deepcopy(self.coding), deepcopy(self._refinement)
-        again._cells = dict(self._cells)
+        again._cells, again._row_cells = dict(self._cells), dict(self._row_cells)
         return again
 
     def width(self, k: int) -> float:
@@ -68,7 +69,7 @@ class RoundCoder:
         earlier = sum(done.level == level for done in self._plan.rounds[:index])
         gain = spread_gain(level, len(self._plan.levels), earlier, proposal.rows is None)
         contexts = self._contexts(proposal, gain)
-        q = self._chosen(proposal, windows, truth, contexts)
+        q = self._chosen(proposal, truth, contexts)
         flat, known = self.coding.code(channel, q.ravel(), contexts.ravel())
         q, known = flat.reshape(contexts.shape), known.reshape(contexts.shape)
         whole = bool((known | (contexts == NOT_MEASURED)).all())
@@ -79,10 +80,13 @@ class RoundCoder:
         values = self.coding.dequantise(q)
         if not self._plan.paper:
             values += proposal.predicted
-        windows.append(proposal.rows, values.clamp_(-VALUE_LIMIT, VALUE_LIMIT), torch.from_numpy(known))
-        if self._plan.rounds[-1].refines and proposal.rows is None:
-            contexts = self._contexts(proposal, gain, LEAST_CONTEXT)
-            self._cells[level] = Cells(contexts.astype(np.int64), q == 0, self.coding.step)
+        values.clamp_(-VALUE_LIMIT, VALUE_LIMIT)
+        if self._plan.rounds[-1].refines:
+            self._keep_cells(level, proposal, self._contexts(proposal, gain, LEAST_CONTEXT), q == 0)
+        if proposal.basis is not None:
+            windows.complete(proposal.basis, values, torch.from_numpy(known))
+        elif proposal.rows is not None:
+            windows.append(proposal.rows, values, torch.from_numpy(known))
         self.symbols += int(known.sum())
         return whole
 
@@ -91,21 +95,35 @@ class RoundCoder:
         level, coding = self._plan.rounds[index].level, self.coding
         assert isinstance(coding, UniformCoding)
         assert windows.full is not None
-        values, known = windows.full
-        residual = None if truth is None else (windows.to_basis(truth)[0] - values).numpy()
+        basis, values, known = windows.full.basis, windows.full.values, windows.full.known
+        residual = None if truth is None else (basis.analyse(truth)[0] - values).numpy()
         moves, finer = self._refinement.code(channel, coding, self._cells[level], residual)
         measured = known if finer is None else torch.from_numpy(finer.contexts >= 0)
-        windows.append(None, to_grid(values + torch.from_numpy(moves)), known | measured)
+        windows.full = Full(basis, to_grid(values + torch.from_numpy(moves)), known | measured)
         if finer is None:
             return False
         self._cells[level] = finer
         return self._agreed(channel, index, False, np.sign(moves).astype("<i1"))
 
-    def estimate_bits(self, proposal: Proposal, level: int, windows: Windows, truth: torch.Tensor) -> int:
+    def _keep_cells(
+        self, level: int, proposal: Proposal, contexts: NDArray[np.int8], zero: NDArray[np.bool_]
+    ) -> None:
+        """Remember what refinement needs of a round: of rows until a full basis has them as pivots."""
+        if proposal.basis is None:
+            self._row_cells[level] = [*self._row_cells.get(level, []), (contexts, zero)]
+            return
+        rows = self._row_cells.pop(level, [])
+        parts = [torch.from_numpy(np.concatenate(part, 1)) for part in zip(*rows, strict=True)]
+        own = [torch.from_numpy(part) for part in (contexts.astype(np.int64), zero)]
+        if rows:
+            own = [proposal.basis.at_pivots(a, b) for a, b in zip(parts, own, strict=True)]
+        self._cells[level] = Cells(own[0].numpy(), own[1].numpy(), self.coding.step)
+
+    def estimate_bits(self, proposal: Proposal, level: int, truth: torch.Tensor) -> int:
         """Bits that a full basis would take at a level; nothing is exchanged or learnt."""
         writer, own = Writer(), self.copy()
         contexts = own._contexts(proposal, spread_gain(level, len(self._plan.levels), 0, full_basis=True))
-        q = own._chosen(proposal, windows, truth, contexts)
+        q = own._chosen(proposal, truth, contexts)
         own.coding.code(writer, q.ravel(), contexts.ravel())
         return writer.bits
 
@@ -115,14 +133,14 @@ class RoundCoder:
         return np.concatenate([self.coding.context_of(part, gain, least) for part in parts])
 
     def _chosen(
-        self, proposal: Proposal, windows: Windows, truth: torch.Tensor | None, contexts: NDArray[np.int8]
+        self, proposal: Proposal, truth: torch.Tensor | None, contexts: NDArray[np.int8]
     ) -> NDArray[np.int32]:
         """The numbers that an encoder chooses; a decoder has yet to read them."""
         q = np.zeros(contexts.shape, dtype=np.int32)
         if truth is None:
             return q
         for some in proposal.chunks():
-            measured = proposal.measure(windows, truth[:, some], some)[0]
+            measured = proposal.measure(truth[:, some], some)[0]
             residual = measured if self._plan.paper else measured - proposal.predicted[some]
             q[some] = self.coding.quantise(residual, contexts[some])
         return q

@@ -2,6 +2,6 @@
 
 from psc.transform.pyramid import Band, Pyramid
 from psc.transform.sensing import Proposal, propose
-from psc.transform.windows import Windows
+from psc.transform.windows import Full, Windows
 
-__all__ = ["Band", "Proposal", "Pyramid", "Windows", "propose"]
+__all__ = ["Band", "Full", "Proposal", "Pyramid", "Windows", "propose"]

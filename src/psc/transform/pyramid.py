@@ -18,6 +18,7 @@ import torch
 
 from psc.exact import haar, to_grid
 from psc.plan.plan import Plan
+from psc.transform.fixed_basis import DCT_SIDE, DCT_STAGES, FixedBasis
 from psc.transform.windows import Windows
 
 BAND = 2**19
@@ -47,7 +48,9 @@ class Pyramid:
             (height // level.scale, width // level.scale) if whole else (level.window, level.window)
             for level in plan.levels
         ]
-        self.levels = [Windows(self._count(k), self._size(k), channels) for k in range(len(plan.levels))]
+        self.levels = [
+            Windows(self._count(k), self._size(k), self._fixed(k)) for k in range(len(plan.levels))
+        ]
 
     def _count(self, k: int) -> int:
         rows, columns = self._sides[k]
@@ -61,6 +64,11 @@ class Pyramid:
         rows, columns = self._sides[k]
         low = 0 if k + 1 == len(self.scales) else rows * columns >> (2 * self._stages(k))
         return self.channels * (rows * columns - low)
+
+    def _fixed(self, k: int) -> FixedBasis:
+        """Coarser levels are sharper, and do better with Haar (docs/ablations.md)."""
+        dct = self._sides[k] == (DCT_SIDE, DCT_SIDE) and self._stages(k) == DCT_STAGES
+        return FixedBasis(self.channels, dct and k == 0)
 
     def shape(self, k: int) -> tuple[int, int]:
         """Height and width of the picture at level k."""

@@ -19,6 +19,7 @@ from psc.exact import root, symmetric_eigen, to_grid
 from psc.exact.fixed import DEVIATION_BITS, ROW_BITS, STATE_BITS, VECTOR_BITS
 from psc.exact.threads import side_by_side
 from psc.plan.plan import FULL_BASIS
+from psc.transform.full_basis import FullBasis
 from psc.transform.pyramid import Pyramid
 from psc.transform.windows import Windows, apply
 
@@ -30,7 +31,8 @@ CHUNK = 4096
 class Proposal:
     """What could be measured next in each of n windows, and what both sides expect of it.
 
-    rows: (n, r, d) float32, orthonormal and orthogonal to the windows' rows (None: the full basis, r = d).
+    rows: (n, r, d) float32, orthonormal and orthogonal to the windows' rows; None for the full basis, r = d.
+    basis: that full basis, else None; what the windows' rows know of it has no variance.
     predicted: (n, r) mean of the samples' measurements, multiples of 2^-16.
     variance: (n, r) the samples' variance along the rows, in squared image-norm units.
     unmeasured: the largest variance in any window that the proposal leaves unmeasured.
@@ -40,15 +42,19 @@ class Proposal:
     predicted: torch.Tensor
     variance: torch.Tensor
     unmeasured: float
+    basis: FullBasis | None = None
 
     def chunks(self) -> Iterator[slice]:
         """All windows, some at a time."""
         count = len(self.predicted)
         return (slice(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK))
 
-    def measure(self, windows: Windows, f: torch.Tensor, some: slice) -> torch.Tensor:
+    def measure(self, f: torch.Tensor, some: slice) -> torch.Tensor:
         """Some windows' measurements (B, n, r) of their coefficients f (B, n, d), multiples of 2^-16."""
-        return windows.to_basis(f) if self.rows is None else to_grid(apply(self.rows[some], f))
+        if self.basis is not None:
+            return self.basis.part(some).analyse(f)
+        assert self.rows is not None
+        return to_grid(apply(self.rows[some], f))
 
     def digest(self, seed: int) -> int:
         """CRC-32, continued from ``seed``, of the rows in units of 2^-20 and the predictions of 2^-16."""
@@ -66,6 +72,7 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
     """
     n, _, d = pyramid.levels[k].rows.shape
     chosen = None if rows == FULL_BASIS else torch.empty(n, rows, d)
+    basis = pyramid.levels[k].full_basis() if rows == FULL_BASIS else None
     predicted, variance = torch.empty(2, n, rows or d, dtype=torch.float64)
     steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
 
@@ -73,20 +80,21 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
         pixels, some = strip
         f = torch.stack([pyramid.own_coefficients(k, step[:, :, pixels]) for step in steps])
         windows = pyramid.levels[k].part(some)
-        part = _full(windows, f) if rows == FULL_BASIS else _principal(windows, f, rows)
+        part = _principal(windows, f, rows) if basis is None else _full(basis.part(some), f)
         predicted[some], variance[some] = part.predicted, part.variance
         if chosen is not None and part.rows is not None:
             chosen[some] = part.rows
         return part.unmeasured
 
     left = side_by_side(fill, pyramid.strips(k, len(particles) * len(steps)))
-    return Proposal(chosen, predicted, variance, max(left))
+    return Proposal(chosen, predicted, variance, max(left), basis)
 
 
-def _full(windows: Windows, f: torch.Tensor) -> Proposal:
-    """All directions of the fixed basis for f (e, s, n, d); afterwards nothing is left unmeasured."""
-    c = windows.to_basis(f)
-    return Proposal(None, _mean(c)[-1], _variance(c), 0.0)
+def _full(basis: FullBasis, f: torch.Tensor) -> Proposal:
+    """All directions of the full basis for f (e, s, n, d); afterwards nothing is left unmeasured."""
+    c = basis.analyse(f.flatten(0, 1)).reshape(f.shape)
+    variance = _variance(c)
+    return Proposal(None, _mean(c)[-1], basis.at_pivots(torch.zeros(basis.pivots.shape), variance), 0.0)
 
 
 def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:

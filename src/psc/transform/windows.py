@@ -4,46 +4,65 @@ Everything here is exact: rows are multiples of 2^-20 with unit norm, coefficien
 with a norm below 2^11, so that no partial sum of a product needs more than 53 bits.
 """
 
+from dataclasses import dataclass
+
 import torch
 
-from psc.exact import root, to_grid
-from psc.exact.fixed import ROW_BITS
+from psc.exact import to_grid
+from psc.transform.fixed_basis import FixedBasis
+from psc.transform.full_basis import FullBasis, complementary
 
-# Rows: the sum of the colours, red - blue, and what is orthogonal to both; for one channel the identity.
-_COLOUR = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]], dtype=torch.float64)
-_COLOUR = to_grid(_COLOUR / root((_COLOUR * _COLOUR).sum(1, keepdim=True)), ROW_BITS)
+
+@dataclass(frozen=True)
+class Full:
+    """What a full-basis round has measured: of the basis' directions, values and which are known, (n, d)."""
+
+    basis: FullBasis
+    values: torch.Tensor
+    known: torch.Tensor
+
+    def part(self, where: slice) -> "Full":
+        """A view of some of the windows."""
+        return Full(self.basis.part(where), self.values[where], self.known[where])
 
 
 class Windows:
     """n windows of d coefficients with k rows each, most of them measured.
 
     rows: H, (n, k, d) float32, orthonormal within a window. values: y, (n, k) float64. known: which rows were
-    measured, (n, k); the others see nothing. full: after a full-basis round, its values and which of them
-    were measured, (n, d) each; they supersede the rows where they differ.
+    measured, (n, k); the others see nothing. fixed: the basis that the full one starts from. full: after a
+    full-basis round what it has measured, and what the rows had, which are no more needed.
     """
 
-    def __init__(self, count: int, size: int, channels: int) -> None:
-        self.channels = channels
+    def __init__(self, count: int, size: int, fixed: FixedBasis) -> None:
+        self.fixed = fixed
         self.rows = torch.zeros(count, 0, size)
         self.values = torch.zeros(count, 0, dtype=torch.float64)
         self.known = torch.zeros(count, 0, dtype=torch.bool)
-        self.full: tuple[torch.Tensor, torch.Tensor] | None = None
+        self.full: Full | None = None
 
     def part(self, where: slice) -> "Windows":
         """A view of some of the windows."""
-        view = Windows(0, 0, self.channels)
+        view = Windows(0, 0, self.fixed)
         view.rows, view.values, view.known = self.rows[where], self.values[where], self.known[where]
-        view.full = None if self.full is None else (self.full[0][where], self.full[1][where])
+        view.full = None if self.full is None else self.full.part(where)
         return view
 
-    def append(self, rows: torch.Tensor | None, values: torch.Tensor, known: torch.Tensor) -> None:
-        """Take up new measurements: rows (n, r, d), values (n, r), which are known; None: the full basis."""
-        if rows is None:
-            self.full = (values, known)
-            return
+    def append(self, rows: torch.Tensor, values: torch.Tensor, known: torch.Tensor) -> None:
+        """Take up new measurements: rows (n, r, d), values (n, r), which are known."""
         self.rows = torch.cat([self.rows, rows], 1) if self.rows.shape[1] else rows
         self.values = torch.cat([self.values, values], 1)
         self.known = torch.cat([self.known, known], 1)
+
+    def full_basis(self) -> FullBasis:
+        """The full basis in which nothing is measured again that the rows know."""
+        return complementary(self.fixed, self.rows, self.known)
+
+    def complete(self, basis: FullBasis, values: torch.Tensor, known: torch.Tensor) -> None:
+        """Take up measurements along the full basis: values (n, d), which are known; rows become pivots."""
+        values = basis.at_pivots(self.values * basis.signs, values)
+        self.full = Full(basis, values, basis.at_pivots(self.known, known))
+        self.rows, self.values, self.known = self.rows[:, :0].clone(), self.values[:, :0], self.known[:, :0]
 
     def project(self, f: torch.Tensor) -> torch.Tensor:
         """f + H^T (y - H f): the nearest coefficients to f (B, n, d) that agree with what is known."""
@@ -51,8 +70,8 @@ class Windows:
             error = to_grid(self.values - apply(self.rows, f)) * self.known
             f = f + to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), error))
         if self.full is not None:
-            values, known = self.full
-            f = self.from_basis(torch.where(known, values, self.to_basis(f)))
+            error = to_grid(self.full.values - self.full.basis.analyse(f)) * self.full.known
+            f = f + self.full.basis.synthesise(error)
         return f
 
     def rest(self, f: torch.Tensor) -> torch.Tensor:
@@ -61,21 +80,6 @@ class Windows:
             return f
         seen = to_grid(apply(self.rows, f)) * self.known
         return f - to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), seen))
-
-    def to_basis(self, f: torch.Tensor) -> torch.Tensor:
-        """Coefficients (..., d) in the fixed basis of full-basis rounds: colours decorrelated."""
-        return self._turn(f, _COLOUR)
-
-    def from_basis(self, f: torch.Tensor) -> torch.Tensor:
-        """The inverse of :meth:`to_basis`."""
-        return self._turn(f, _COLOUR.T)
-
-    def _turn(self, f: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        f = f.double()
-        if self.channels != 3:
-            return f
-        planes = f.reshape(*f.shape[:-1], 3, -1)
-        return to_grid(torch.einsum("ij,...jm->...im", matrix.to(f.device), planes)).reshape(f.shape)
 
 
 def apply(rows: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
