@@ -5,7 +5,9 @@ one after another in one folder, and share their names, as a reader would try th
 A block that cannot run here says why in a comment before it: ``<!-- not run: reason -->``.
 """
 
+import argparse
 import re
+import runpy
 import shlex
 import sys
 import tomllib
@@ -173,6 +175,48 @@ def test_modules_that_commands_name_are_there() -> None:
     named = {(page.name, name) for page in TEXTS for name in module.findall(page.read_text())}
     assert len(named) > 10
     assert not [(page, name) for page, name in sorted(named) if not find_spec(name)]
+
+
+def python_commands(page: Path) -> list[list[str]]:
+    """``python -m benchmarks.x OPTIONS`` of a page, in words: within its lines, and lines of their own."""
+    text = page.read_text().replace("\\\n", " ")
+    inline = re.findall(r"`(python -m [^`]+)`", text)
+    lines = re.findall(r"^    (python -m .+?)(?:   .*)?$", text, re.M)
+    return [shlex.split(line, comments=True)[2:] for line in inline + lines]
+
+
+MEASURING = [
+    words
+    for page in TEXTS
+    for words in python_commands(page)
+    if re.match(r"(benchmarks|training)\.", words[0]) and words[0] != "benchmarks.captions"  # no options
+]
+
+
+class ParsedError(Exception):
+    """In the place of what a command goes on to do."""
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+@pytest.mark.parametrize("words", MEASURING, ids=" ".join)
+def test_commands_that_measure_take_the_options_that_the_text_gives(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse = argparse.ArgumentParser.parse_args
+
+    def only_parse(*arguments: Any) -> None:
+        parse(*arguments)
+        raise ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+    monkeypatch.setattr(sys, "argv", words if words[1:] else [*words, "--help"])  # named, not called
+    with pytest.raises((ParsedError, SystemExit)) as end:
+        runpy.run_module(words[0], run_name="__main__")
+    assert end.type is ParsedError or not end.value.code
+
+
+def test_there_are_commands_that_measure() -> None:
+    assert len({words[0] for words in MEASURING}) > 10
 
 
 def test_files_that_the_text_names_are_there() -> None:
