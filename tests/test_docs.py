@@ -40,7 +40,7 @@ REFERENCE = ROOT / "docs/reference/python.md"
 STAND_IN = prior.HaarGaussian(low=1.5, detail=(0.05, 0.1, 0.25, 0.5))
 SAMPLE = ROOT / "examples/chelsea.png"
 SIZE = (160, 128)
-EXTRAS = {"evaluate": ("matplotlib", "scipy"), "--uncertainty": ("matplotlib",)}
+EXTRAS = {"evaluate": ("matplotlib", "scipy")}
 """Packages that what has these words needs; CI has them all."""
 QUICK = Plan(
     levels=(Level(1, 16, 3), Level(4, 8, 3), Level(16, 4, 3)),

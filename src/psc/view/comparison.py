@@ -8,7 +8,7 @@ from PIL import Image
 
 from psc.evaluate.codecs import Codec, codecs, nearest_below
 from psc.images.pixels import psnr
-from psc.view.decoding import to_png
+from psc.view.gallery import to_png
 
 NAMES = ("jpeg", "jpeg2000", "webp", "avif")
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from psc.errors import PscError
 from psc.view.comparison import Comparison
-from psc.view.decoding import VIEWS
+from psc.view.gallery import VIEWS
 from psc.view.worker import Job, Worker
 
 HEADERS = {
@@ -50,7 +50,7 @@ class Server(ThreadingMixIn, TCPServer):
 
     def __init__(self, worker: Worker, facts: dict[str, Any], host: str, port: int) -> None:
         self.worker, self.facts, self.host, self.word = worker, facts, host, secrets.token_urlsafe(16)
-        original = worker.decoding.original
+        original = worker.decoding.gallery.original
         self.comparison = None if original is None else Comparison(original)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -106,7 +106,7 @@ class Server(ThreadingMixIn, TCPServer):
         return ("image/png", self.comparison.original) if self.comparison else None
 
     def _picture(self, number: int, view: str) -> Answer | None:
-        pictures = self.worker.decoding.pictures
+        pictures = self.worker.decoding.gallery.pictures
         found = next((pictures.get((number, known)) for known in VIEWS if known == view), None)
         return None if found is None else ("image/png", found.png)
 

@@ -6,7 +6,8 @@ from typing import Any
 from PIL import Image
 
 from psc.prior import Prior
-from psc.view.decoding import VIEWS, Decoding, View
+from psc.view.decoding import Decoding
+from psc.view.gallery import VIEWS, View
 
 Job = tuple[int, View]
 """A round's number, from 1, and what is to be made of it; its preview: the round itself."""
@@ -55,7 +56,7 @@ class Worker:
     def state(self) -> dict[str, Any]:
         """What there is and what is being done: as the page reads it."""
         decoding, job = self.decoding, self._job
-        width, height = decoding.size
+        width, height = decoding.gallery.size
         return {
             "width": width,
             "height": height,
@@ -66,7 +67,7 @@ class Worker:
         }
 
     def _views(self, number: int) -> dict[str, Any]:
-        pictures = self.decoding.pictures
+        pictures = self.decoding.gallery.pictures
         views = {view: pictures[number, view].figure for view in VIEWS if (number, view) in pictures}
         open_ = [view for view in VIEWS if self.decoding.can_draw(number, view)]
         return {"views": views, "possible": open_}
