@@ -21,11 +21,22 @@ PERIOD = 10000.0
 
 @dataclass(frozen=True)
 class Architecture:
-    """size: side of the training pictures. width: channels of the first level. factors: of width, by level.
+    """What a checkpoint's network looks like, in the terms of the published configuration.
 
-    blocks: residual blocks per level. attention: the downsampling factors that have it. head_width: channels
-    of an attention head, or heads: their number. heads_first: whether the channels of query, key and value
-    are ordered by head (the older order). classes: 0 if unconditional. outputs: 6 with a learned variance.
+    (More than ten attributes: it has as many numbers, and a model card lists them side by side.)
+
+    Attributes:
+        size: Side of the training pictures in pixels.
+        width: Channels of the first level.
+        factors: Of the width, one per level.
+        blocks: Residual blocks per level.
+        attention: The downsampling factors at which there is attention.
+        head_width: Channels of an attention head, unless ``heads`` says how many there are.
+        heads: Number of attention heads; 0 if ``head_width`` decides.
+        heads_first: Whether the channels of query, key and value are ordered by head (the older order).
+        classes: Of a class-conditional model; 0 if it is unconditional.
+        channels: Of the pictures.
+        outputs: Channels of the output; twice ``channels`` with a learned variance.
     """
 
     size: int

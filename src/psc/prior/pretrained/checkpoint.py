@@ -56,7 +56,6 @@ def load_checkpoint(
         parametrisation=Discrete(alpha_bar, "epsilon"),
         channels=architecture.channels,
         multiple=architecture.multiple,
-        native_size=architecture.size,
         fingerprint=identity,
         device=device,
         bind=bind if architecture.classes else None,

@@ -30,9 +30,11 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 @dataclass
 class LatentPrior(DiffusionPrior):
-    """channels, multiple and native_size are the latents'. factor: pixels per latent, a side.
+    """A prior of the latents of an autoencoder; ``channels`` and ``multiple`` are the latents'.
 
-    autoencoder: diffusers' AutoencoderKL, in float32 always.
+    Attributes:
+        autoencoder: diffusers' AutoencoderKL, in float32 always.
+        factor: Side, in the picture's pixels, of what one of a latent's pixels stands for.
     """
 
     autoencoder: Any = None
@@ -95,7 +97,6 @@ def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: 
         parametrisation=parametrisation,
         channels=network.config.in_channels,
         multiple=_multiple(network),
-        native_size=network.config.sample_size,
         fingerprint=identity,
         device=device,
         bind=bind,

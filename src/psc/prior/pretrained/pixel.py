@@ -31,14 +31,12 @@ def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> Dif
         out: torch.Tensor = network(x_t.to(network.dtype), t).sample
         return out[:, : x_t.shape[1]].to(x_t.dtype)  # what follows is about a learned variance
 
-    size = network.config.sample_size or 0
     return DiffusionPrior(
         name=name,
         predict=predict,
         parametrisation=parametrisation,
         channels=network.config.in_channels,
         multiple=1 << (len(network.config.down_block_types) - 1),
-        native_size=size if isinstance(size, int) else max(size),
         fingerprint=identity,
         device=device,
     )

@@ -21,11 +21,24 @@ from psc.prior.pretrained.parametrisation import Parametrisation, Predict
 
 @dataclass
 class DiffusionPrior:
-    """See :class:`psc.prior.Prior` and :class:`psc.prior.Differentiable`.
+    """A pre-trained diffusion model as a prior: :class:`psc.prior.Prior`, :class:`psc.prior.Differentiable`.
 
-    predict: the network, for float32 tensors on ``device``. bind: the network under a condition (a class's
-    number, a caption); None for a model that takes none. condition, guidance: what it was bound to, as given
-    to :meth:`conditioned`: an encoder writes both into the file.
+    (More than ten attributes: the two interfaces ask for seven of them, and what a condition makes of a model
+    is told by four.)
+
+    Attributes:
+        name: For messages.
+        predict: The network, for float32 tensors on ``device``.
+        parametrisation: What the network predicts, at which noise levels.
+        channels: Of the pictures, or latents, that it models.
+        multiple: Heights and widths must be multiples of it.
+        fingerprint: SHA-256 digest of weights, settings and condition.
+        device: Where it is evaluated.
+        bind: The network under a condition (a class's number, a caption); None for a model that takes none.
+        exact: False: floating-point networks give other bits on other machines.
+        factor: Side, in the picture's pixels, of what one of a latent's pixels stands for; 1 for pixels.
+        condition: What it was bound to by :meth:`conditioned`; an encoder writes it into the file.
+        guidance: The same for g of classifier-free guidance.
     """
 
     name: str
@@ -33,7 +46,6 @@ class DiffusionPrior:
     parametrisation: Parametrisation
     channels: int
     multiple: int
-    native_size: int
     fingerprint: bytes
     device: torch.device
     bind: Callable[[str], Predict] | None = None
