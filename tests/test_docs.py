@@ -6,6 +6,8 @@ A block that cannot run here says why in a comment before it: ``<!-- not run: re
 """
 
 import argparse
+import inspect
+import pkgutil
 import re
 import runpy
 import shlex
@@ -255,3 +257,28 @@ def is_there(name: str) -> bool:
 def test_the_reference_has_every_public_name() -> None:
     listed = set(re.findall(r"^(?:::: |      heading: )psc\.(\w+)$", REFERENCE.read_text(), re.M))
     assert {name for name in psc.__all__ if not name.startswith("_")} <= listed
+
+
+def public_functions() -> list[Any]:
+    """The functions of the reference, and the public methods of its classes."""
+    found = []
+    for name in re.findall(r"^::: (psc[\w.]+)$", REFERENCE.read_text(), re.M):
+        assert is_there(name)
+        thing = pkgutil.resolve_name(name)
+        methods = vars(thing).items() if inspect.isclass(thing) else [("", thing)]
+        found += [pytest.param(it, id=f"{name} {at}") for at, it in methods if at[:1] != "_" and callable(it)]
+    return found
+
+
+@pytest.mark.parametrize("function", public_functions())
+def test_public_docstrings_have_all_sections(function: Any) -> None:
+    """Every parameter has a line, and a result is said to be one; the first line is a sentence."""
+    said = inspect.getdoc(function) or ""
+    assert re.match(r"[^\n]+[.:]\n\n|[^\n]+\.$", said), said
+    signature = inspect.signature(function, eval_str=False)
+    names = [name for name in signature.parameters if name != "self"]
+    lines = re.findall(r"^    (\w+)(?: \([^)]*\))?: ", said.partition("Args:")[2].partition("\n\n")[0], re.M)
+    assert lines == names
+    quiet = str(signature.return_annotation) in ("None", "<class 'inspect._empty'>")
+    assert quiet or not names or "Returns:" in said or "Iterator[None]" in str(signature.return_annotation)
+    assert "The same." not in said
