@@ -21,8 +21,12 @@ def _effort(
 ) -> Plan:
     """Principal components while they pay, then each level's full basis: coarsest, middle, full resolution.
 
-    samples: of the levels, finest first. middle: steps of its first round and of the others. finest: steps of
-    its two rounds. rows, end: at full resolution.
+    Args:
+        samples: Of the levels, finest first.
+        middle: Steps of the middle level's first round, and of its others.
+        finest: Steps of full resolution's two rounds.
+        rows: Of full resolution's principal components.
+        end: Noise level that full resolution's draws end at.
     """
     few, many, most = samples
     fresh, again = middle
@@ -79,7 +83,7 @@ LATENT_PAPER = Plan(
 WORST_STEP, BEST_STEP = 180, 60
 """Step indices of qualities 0 and 100."""
 WORST_LATENT_STEP, BEST_LATENT_STEP = 168, 88
-"""The same for latents, whose numbers are about 1 where pixels' are about .5."""
+"""Step indices of qualities 0 and 100 for latents, whose numbers are about 1 where pixels' are about 0.5."""
 Preset = Literal["default", "progressive", "paper", "latent", "latent-paper"]
 """Of pixels, and of latents."""
 PRESETS: tuple[Preset, ...] = get_args(Preset)

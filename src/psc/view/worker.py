@@ -14,15 +14,15 @@ Job = tuple[int, View]
 
 
 class _DroppedError(Exception):
-    """Another picture is wanted instead, or none any more."""
+    """Ends a draw half-way: another picture is wanted instead, or none any more."""
 
 
 class Worker:
     """Decodes a file in a thread of its own, from :meth:`start` to :meth:`close`.
 
-    wish: the restoration that the page would like to show; None: nothing but what comes anyway. A draw that
-    is no longer wished for while another one is gets dropped half-way; a round never. failure: what has
-    ended the thread, if something has.
+    Attributes:
+        decoding: The file and its pictures so far.
+        failure: What has ended the thread, if something has.
     """
 
     def __init__(self, data: bytes, prior: Prior, original: Image.Image | None = None) -> None:
@@ -36,7 +36,7 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="psc view: decoding")
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to decode."""
         self._thread.start()
 
     def close(self) -> None:
@@ -48,7 +48,13 @@ class Worker:
             self._thread.join()
 
     def wish(self, job: Job | None) -> None:
-        """Make this next, if it is a restoration that can be made."""
+        """Make a restoration next, if it can be made.
+
+        A draw that is no longer wished for while another one is gets dropped half-way; a round never.
+
+        Args:
+            job: What the page would like to show; None: nothing but what comes anyway.
+        """
         with self._change:
             self._wish = job
             self._change.notify()
@@ -111,7 +117,7 @@ class Worker:
         ]
 
     def _follow(self, done: float) -> None:
-        """Hear of every network evaluation."""
+        """Hear of every network evaluation: the share of the job that is done."""
         self._done, job, wish = done, self._job, self._wish
         redundant = job and job[1] != "preview" and wish and self._other(job, wish)
         if self._closed or redundant:

@@ -66,7 +66,7 @@ class Norm(nn.GroupNorm):
 
 
 class Residual(nn.Module):
-    """A residual block; resample: "down", "up" or nothing."""
+    """A residual block; ``resample`` is "down", "up" or empty."""
 
     def __init__(self, inputs: int, outputs: int, embedding: int, resample: str = "") -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class Residual(nn.Module):
         self.skip_connection = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        """x (B, C, H, W), embedding (B, E)."""
+        """x (B, C, H, W), embedding (B, E) -> (B, outputs, H', W')."""
         h = self.in_layers[:2](x)
         if self.resample == "down":
             h, x = functional.avg_pool2d(h, 2), functional.avg_pool2d(x, 2)
@@ -103,7 +103,7 @@ class Attention(nn.Module):
         self.proj_out = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x (B, C, H, W)."""
+        """x (B, C, H, W) -> the same shape."""
         batch, channels, height, width = x.shape
         flat = x.reshape(batch, channels, -1)
         parts = (self.heads, 3) if self.heads_first else (3, self.heads)
@@ -118,7 +118,7 @@ class Stage(nn.Sequential):
     """Modules in a row, of which residual blocks hear the embedding."""
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        """x (B, C, H, W)."""
+        """x (B, C, H, W), embedding (B, E) -> what the last module makes of it."""
         for module in self:
             x = module(x, embedding) if isinstance(module, Residual) else module(x)
         return x

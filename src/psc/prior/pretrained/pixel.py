@@ -11,7 +11,17 @@ from psc.prior.pretrained.weights import component, fingerprint, variant
 
 
 def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> DiffusionPrior:
-    """The prior in a folder that ``save_pretrained`` wrote. half: the network in float16."""
+    """The prior in a folder that ``save_pretrained`` wrote.
+
+    Args:
+        folder: Of a pipeline, or of its network.
+        name: Of the prior, for messages.
+        device: Where it is evaluated.
+        half: The network in float16.
+
+    Raises:
+        PscError: For a model that is class-conditional, or of an unknown kind.
+    """
     where = part(folder, "unet")
     config = configuration(where / "config.json")
     if config.get("num_class_embeds") or config.get("class_embed_type"):
