@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from psc import load_prior
+from psc.images import uncertainty
 from psc.images.opening import read_image
 from psc.images.picture import Picture
 from psc.images.pixels import psnr, to_image, to_tensor
@@ -18,7 +19,6 @@ from psc.session.context import Context
 from psc.session.encoder import Encoder
 from psc.session.restore import mean_and_deviation, restore
 from psc.session.session import Session
-from psc.view import tints
 
 HERE = Path(__file__).parent
 OUT = HERE / "pictures"
@@ -61,7 +61,7 @@ def crowd(session: Session) -> list[tuple[str, Image.Image]]:
     assert x is not None
     deviation = 127.5 * x.double().var(0).mean(0).sqrt()
     panels = [(f"sample {number + 1}", to_image(x[number])) for number in range(3)]
-    return [*panels, (f"how much all {len(x)} differ", tints.tinted(deviation.float().numpy()))]
+    return [*panels, (f"how much all {len(x)} differ", uncertainty.coloured(deviation.float().numpy()))]
 
 
 def main() -> None:
@@ -106,8 +106,8 @@ def main() -> None:
         (f"mean: {len(data)} bytes, {bpp:.2f} bpp\n{psnr(image, picture):.2f} dB", picture),
         (f"one sample of the same file\n{psnr(image, sample):.2f} dB", sample),
         (
-            f"how much the samples differ\nblack 0, bright {tints.top_of(values):.0f} grey levels",
-            tints.tinted(values),
+            f"how much the samples differ\nblack 0, bright {uncertainty.top_of(values):.0f} grey levels",
+            uncertainty.coloured(values),
         ),
     ]
     sheet("restorations.webp", panels, 4)

@@ -115,7 +115,7 @@ def test_denoise_is_the_librarys_mathematics(tmp_path: Path) -> None:
 def test_what_a_checkpoint_says_of_itself(tmp_path: Path) -> None:
     path = models.adm(tmp_path / "a.pt")
     prior = psc.load_prior(str(path))
-    assert (prior.channels, prior.multiple, prior.native_size, prior.exact) == (3, 2, 16, False)
+    assert (prior.channels, prior.multiple, prior.exact) == (3, 2, False)
     assert prior.denoise(torch.zeros(1, 3, 6, 10), 1.0).dtype == torch.float32
     save_file(torch.load(path, weights_only=True), tmp_path / "b.safetensors")
     (tmp_path / "b.json").write_text((tmp_path / "a.json").read_text())

@@ -192,7 +192,7 @@ def test_variations_are_files_of_their_own(psc: Psc, folder: Path, monkeypatch: 
     assert Path("c-02.png").read_bytes() == kept
 
 
-def test_the_uncertainty_map_is_a_picture_of_its_own(psc: Psc, folder: Path, monkeypatch: Any) -> None:
+def test_the_uncertainty_map_is_a_picture_of_its_own(psc: Psc, folder: Path) -> None:
     result = psc("decode", folder / "b.psc", folder / "c.png", "--uncertainty", folder / "map.webp")
     assert result.code == 0
     with Image.open(folder / "map.webp") as image:
@@ -200,10 +200,6 @@ def test_the_uncertainty_map_is_a_picture_of_its_own(psc: Psc, folder: Path, mon
         assert min(image.size) > 300
     assert psc("decode", folder / "b.psc", folder / "d.png").code == 0
     assert (folder / "c.png").read_bytes() == (folder / "d.png").read_bytes()
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(psc_session(), "step", None)
-    result = psc("decode", folder / "b.psc", folder / "e.png", "--uncertainty", folder / "f.png")
-    assert_fails(result, "pip install psc-codec[plot]")
 
 
 @pytest.mark.parametrize("way", ["ddrm", "pigdm"])

@@ -5,7 +5,11 @@ one after another in one folder, and share their names, as a reader would try th
 A block that cannot run here says why in a comment before it: ``<!-- not run: reason -->``.
 """
 
+import argparse
+import inspect
+import pkgutil
 import re
+import runpy
 import shlex
 import sys
 import tomllib
@@ -38,7 +42,7 @@ REFERENCE = ROOT / "docs/reference/python.md"
 STAND_IN = prior.HaarGaussian(low=1.5, detail=(0.05, 0.1, 0.25, 0.5))
 SAMPLE = ROOT / "examples/chelsea.png"
 SIZE = (160, 128)
-EXTRAS = {"evaluate": ("matplotlib", "scipy"), "--uncertainty": ("matplotlib",)}
+EXTRAS = {"evaluate": ("matplotlib", "scipy")}
 """Packages that what has these words needs; CI has them all."""
 QUICK = Plan(
     levels=(Level(1, 16, 3), Level(4, 8, 3), Level(16, 4, 3)),
@@ -175,6 +179,48 @@ def test_modules_that_commands_name_are_there() -> None:
     assert not [(page, name) for page, name in sorted(named) if not find_spec(name)]
 
 
+def python_commands(page: Path) -> list[list[str]]:
+    """``python -m benchmarks.x OPTIONS`` of a page, in words: within its lines, and lines of their own."""
+    text = page.read_text().replace("\\\n", " ")
+    inline = re.findall(r"`(python -m [^`]+)`", text)
+    lines = re.findall(r"^    (python -m .+?)(?:   .*)?$", text, re.M)
+    return [shlex.split(line, comments=True)[2:] for line in inline + lines]
+
+
+MEASURING = [
+    words
+    for page in TEXTS
+    for words in python_commands(page)
+    if re.match(r"(benchmarks|training)\.", words[0]) and words[0] != "benchmarks.captions"  # no options
+]
+
+
+class ParsedError(Exception):
+    """In the place of what a command goes on to do."""
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+@pytest.mark.parametrize("words", MEASURING, ids=" ".join)
+def test_commands_that_measure_take_the_options_that_the_text_gives(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse = argparse.ArgumentParser.parse_args
+
+    def only_parse(*arguments: Any) -> None:
+        parse(*arguments)
+        raise ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", only_parse)
+    monkeypatch.setattr(sys, "argv", words if words[1:] else [*words, "--help"])  # named, not called
+    with pytest.raises((ParsedError, SystemExit)) as end:
+        runpy.run_module(words[0], run_name="__main__")
+    assert end.type is ParsedError or not end.value.code
+
+
+def test_there_are_commands_that_measure() -> None:
+    assert len({words[0] for words in MEASURING}) > 10
+
+
 def test_files_that_the_text_names_are_there() -> None:
     """``src/psc/plan/plan.py``, or ``psc/plan/plan.py`` for short."""
     folder = "(?:src/psc|psc|benchmarks|docs|tests|training)"
@@ -211,3 +257,28 @@ def is_there(name: str) -> bool:
 def test_the_reference_has_every_public_name() -> None:
     listed = set(re.findall(r"^(?:::: |      heading: )psc\.(\w+)$", REFERENCE.read_text(), re.M))
     assert {name for name in psc.__all__ if not name.startswith("_")} <= listed
+
+
+def public_functions() -> list[Any]:
+    """The functions of the reference, and the public methods of its classes."""
+    found = []
+    for name in re.findall(r"^::: (psc[\w.]+)$", REFERENCE.read_text(), re.M):
+        assert is_there(name)
+        thing = pkgutil.resolve_name(name)
+        methods = vars(thing).items() if inspect.isclass(thing) else [("", thing)]
+        found += [pytest.param(it, id=f"{name} {at}") for at, it in methods if at[:1] != "_" and callable(it)]
+    return found
+
+
+@pytest.mark.parametrize("function", public_functions())
+def test_public_docstrings_have_all_sections(function: Any) -> None:
+    """Every parameter has a line, and a result is said to be one; the first line is a sentence."""
+    said = inspect.getdoc(function) or ""
+    assert re.match(r"[^\n]+[.:]\n\n|[^\n]+\.$", said), said
+    signature = inspect.signature(function, eval_str=False)
+    names = [name for name in signature.parameters if name != "self"]
+    lines = re.findall(r"^    (\w+)(?: \([^)]*\))?: ", said.partition("Args:")[2].partition("\n\n")[0], re.M)
+    assert lines == names
+    quiet = str(signature.return_annotation) in ("None", "<class 'inspect._empty'>")
+    assert quiet or not names or "Returns:" in said or "Iterator[None]" in str(signature.return_annotation)
+    assert "The same." not in said

@@ -71,7 +71,7 @@ class GaussianLatents(LatentPrior):
 def latents(gain: float = 1.0) -> Any:
     return GaussianLatents(
         name="gaussian latents", predict=lambda x, t: x, parametrisation=Flow(), channels=12, multiple=4,
-        native_size=8, fingerprint=hashlib.sha256(b"gaussian latents").digest(), device=torch.device("cpu"),
+        fingerprint=hashlib.sha256(b"gaussian latents").digest(), device=torch.device("cpu"),
         bind=lambda text: lambda x, t: x, autoencoder=Shuffle(gain), factor=2,
     )  # fmt: skip
 

@@ -148,7 +148,6 @@ def test_metadata_behind_the_pixels(lazily: bool) -> None:
 
 @pytest.mark.parametrize("number", [1, *TURNS])
 def test_the_map_of_uncertainty_is_upright(number: int) -> None:
-    pytest.importorskip("matplotlib")
     deviation = np.zeros((20, 32), np.float32)
     deviation[:8, :8] = 9
     shown = np.asarray(uncertainty_map(deviation, number).convert("L")).astype(float)
@@ -169,15 +168,15 @@ def sideways() -> tuple[bytes, Image.Image]:
 def test_the_page_is_upright(sideways: tuple[bytes, Image.Image]) -> None:
     data, original = sideways
     decoding = Decoding(data, PRIOR, original, lambda _: None)
-    assert decoding.size == (20, 24)
+    assert decoding.gallery.size == (20, 24)
     while not decoding.ended:
         decoding.step()
     last = len(decoding.moments)
     decoding.draw(last, "mean")
     for view in ("preview", "mean", "uncertainty"):
-        with Image.open(io.BytesIO(decoding.pictures[last, view].png)) as shown:
+        with Image.open(io.BytesIO(decoding.gallery.pictures[last, view].png)) as shown:
             assert shown.size == original.size
-    figure = decoding.pictures[last, "mean"].figure
+    figure = decoding.gallery.pictures[last, "mean"].figure
     assert figure is not None
     assert figure > 25  # of turned pictures it would be some 10 dB
 

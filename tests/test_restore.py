@@ -1,7 +1,6 @@
 """The decoder's choices on one file: what they promise, and that they leave the file's meaning alone."""
 
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -222,7 +221,7 @@ def test_the_map_shows_every_pixel_and_a_scale() -> None:
     assert image.mode == "RGB"
     zoom = round(uncertainty.LEAST_SIDE / 70)
     left, right = (np.asarray(image)[uncertainty.MARGIN + 20, uncertainty.MARGIN + x] for x in (5, 60 * zoom))
-    assert tuple(left) == (0, 0, 3)
+    assert tuple(left) == uncertainty.STOPS[0]
     assert right.sum() > 600
     bar = (
         np.asarray(image)[:, uncertainty.MARGIN + 70 * zoom + uncertainty.GAP + uncertainty.BAR // 2]
@@ -234,7 +233,8 @@ def test_the_map_shows_every_pixel_and_a_scale() -> None:
     assert image.width > 70 * zoom + uncertainty.BAR + 2 * uncertainty.MARGIN
 
 
-def test_without_matplotlib_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(psc.PscError, match=r"pip install psc-codec\[plot\]"):
-        uncertainty.uncertainty_map(np.ones((4, 4), np.float32))
+@pytest.mark.parametrize(("top", "expected"), [(1, 6), (3.2, 7), (7, 8), (23.4, 5), (127.5, 7)])
+def test_the_scale_has_round_numbers(top: float, expected: int) -> None:
+    ticks = uncertainty._ticks(top)
+    assert (ticks[0], len(ticks)) == (0, expected)
+    assert ticks[-1] <= top < ticks[-1] + ticks[1]

@@ -22,8 +22,8 @@ from PIL import Image
 import psc
 from psc import PscError, prior
 from psc.cli import app
+from psc.images import uncertainty
 from psc.prior import HaarGaussian
-from psc.view import tints
 from psc.view.comparison import Comparison
 from psc.view.server import Server
 from psc.view.worker import Worker
@@ -138,7 +138,7 @@ def test_the_last_round_is_restored_unasked(client: Client, data: bytes) -> None
         assert same(client.picture(f"picture/5/{view}.png"), psc.decode(data, restoration=view, prior=PRIOR))
     found = psc.decode_details(data, uncertainty=True, prior=PRIOR)
     assert found.deviation is not None
-    assert same(client.picture("picture/5/uncertainty.png"), tints.tinted(found.deviation))
+    assert same(client.picture("picture/5/uncertainty.png"), uncertainty.coloured(found.deviation))
     top = client.state()["moments"][-1]["views"]["uncertainty"]
     assert top == pytest.approx(max(1, np.percentile(found.deviation, 99.8)))
 
@@ -154,7 +154,7 @@ def test_a_wish_is_drawn_as_the_shorter_file_decodes(
     if view == "uncertainty":
         found = psc.decode_details(shorter, uncertainty=True, prior=PRIOR)
         assert found.deviation is not None
-        expected = tints.tinted(found.deviation)
+        expected = uncertainty.coloured(found.deviation)
     else:
         expected = psc.decode(shorter, restoration="mean" if view == "mean" else "sample", prior=PRIOR)
     assert same(client.picture(f"picture/{number}/{view}.png"), expected)
@@ -187,12 +187,12 @@ def test_every_codec_takes_grey_and_colours_without_their_profile(original: Imag
 
 def test_a_scale_is_dark_at_zero_and_bright_at_its_top() -> None:
     ramp = np.linspace(0, 50, 1001, dtype=np.float32)[None]
-    colours = np.asarray(tints.tinted(ramp)).astype(int)
-    assert tuple(colours[0, 0]) == tints.STOPS[0]
-    assert tuple(colours[0, -1]) == tints.STOPS[-1]
-    assert tuple(colours[0, 499]) == pytest.approx(tints.STOPS[2], abs=2)
+    colours = np.asarray(uncertainty.coloured(ramp)).astype(int)
+    assert tuple(colours[0, 0]) == uncertainty.STOPS[0]
+    assert tuple(colours[0, -1]) == uncertainty.STOPS[-1]
+    assert tuple(colours[0, 499]) == pytest.approx(uncertainty.STOPS[2], abs=2)
     assert (np.diff(colours.sum(2)) >= -1).all()
-    assert tints.top_of(np.zeros((4, 4), np.float32)) == 1
+    assert uncertainty.top_of(np.zeros((4, 4), np.float32)) == 1
 
 
 # Files that are not whole, and what cannot be shown
@@ -346,10 +346,10 @@ def test_a_wish_comes_before_the_next_round_and_is_dropped_for_another(data: byt
     worker._follow(0.2)
     worker.wish((1, "sample"))
     worker._do((2, "mean"))
-    assert (2, "mean") not in decoding.pictures
+    assert (2, "mean") not in decoding.gallery.pictures
     assert worker._next() == (1, "sample")
     worker._do((1, "sample"))
-    assert (1, "sample") in decoding.pictures
+    assert (1, "sample") in decoding.gallery.pictures
     assert worker._next() == (4, "preview")
 
 

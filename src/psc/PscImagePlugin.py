@@ -71,8 +71,15 @@ class PscImageFile(ImageFile.ImageFile):
     def load(self, **options: Any) -> Any:
         """Decode the pixels, unless that was done before.
 
-        options: restoration, steps, prior and allow_partial of :func:`psc.decode`; by default
-        ImageFile.LOAD_TRUNCATED_IMAGES says whether a cut file is an OSError.
+        Args:
+            options: restoration, steps, prior and allow_partial of :func:`psc.decode`; by default
+                ``ImageFile.LOAD_TRUNCATED_IMAGES`` says whether a cut file is an OSError.
+
+        Returns:
+            The picture's pixel access, as Pillow's ``load`` does.
+
+        Raises:
+            OSError: If the file cannot be decoded.
         """
         with self._lock:
             if self.tile and self.fp:
@@ -92,7 +99,7 @@ class PscImageFile(ImageFile.ImageFile):
         self.fp = io.BytesIO(pixels)
 
     def _data(self) -> bytes:
-        """The file, without what may follow it."""
+        """The file's bytes, without what may follow it."""
         assert self.fp
         self.fp.seek(self._start)
         return self.fp.read(self._length)
@@ -118,7 +125,7 @@ class PscImageFile(ImageFile.ImageFile):
             super().verify()
 
     def load_seek(self, pos: int) -> None:
-        """The pixels are where they are."""
+        """Nothing to do: Pillow calls it before it reads pixels, and they are at the file's beginning."""
 
 
 def _accept(prefix: bytes) -> bool:
@@ -166,7 +173,7 @@ def _as_bytes(name: str, value: Any) -> bytes | None:
 
 
 def register_pillow() -> None:
-    """Make Pillow read and write .psc files."""
+    """Make Pillow read and write .psc files (docs/pillow.md); calling it again changes nothing."""
     Image.register_open(FORMAT, PscImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_extension(FORMAT, ".psc")

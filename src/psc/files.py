@@ -36,7 +36,7 @@ def read(source: str) -> bytes:
 
 
 def _bounded(file: IO[bytes], name: str) -> bytes:
-    """For what does not say its size: pipes and devices."""
+    """All bytes of a pipe or a device, which does not say its size; PscError if they are too many."""
     data = bytearray()
     while chunk := file.read(CHUNK):
         data += chunk

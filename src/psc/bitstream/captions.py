@@ -82,7 +82,7 @@ def _frequencies(counts: list[Counts], context: bytes) -> Frequencies:
 
 @functools.cache
 def _counts() -> list[Counts]:
-    """By the length of the context: 0 to ORDER."""
+    """How often each symbol follows each context, by the context's length: 0 to ORDER."""
     counts: list[Counts] = [{} for _ in range(ORDER + 1)]
     text = importlib.resources.files("psc.bitstream").joinpath("captions.txt").read_bytes()
     for line in text.splitlines():

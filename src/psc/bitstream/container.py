@@ -14,13 +14,28 @@ NAMED_PRIORS = {bytes.fromhex("0853973c"): "embedded"}
 
 
 def seal(header: Header, body: bytes, *, cut: bool = False) -> bytes:
-    """The bytes of a file. cut: whether the body is the beginning of a longer one."""
+    """The bytes of a file.
+
+    Args:
+        header: What it is of; length and checksum of the body are filled in.
+        body: What a range coder wrote.
+        cut: Whether the body is the beginning of a longer one.
+    """
     cut = cut or header.body.cut
     return replace(header, body=BodyField(len(body), crc16(body), cut)).pack() + body
 
 
 def seal_cut(header: Header, body: bytes, size: int) -> bytes:
-    """The bytes of a file of at most ``size`` bytes with the beginning of ``body``, marked as cut."""
+    """The bytes of a file with the beginning of a body, marked as cut.
+
+    Args:
+        header: Of the whole file.
+        body: The whole body.
+        size: Bytes that the file may have at most.
+
+    Raises:
+        PscError: If not even the header and one byte of the body fit.
+    """
     least = len(seal(header, body[:1], cut=True))
     for length in range(min(size - least + 1, len(body)), 0, -1):  # a longer body has a longer length
         file = seal(header, body[:length], cut=True)
@@ -32,7 +47,12 @@ def seal_cut(header: Header, body: bytes, size: int) -> bytes:
 
 
 def header_size(header: Header, size: int) -> int:
-    """Bytes that the header takes in a file of ``size`` bytes."""
+    """Bytes that a header takes.
+
+    Args:
+        header: Without the body's length, which takes more digits the longer it is.
+        size: Bytes of the body, about.
+    """
     return len(replace(header, body=BodyField(size)).pack())
 
 
@@ -44,10 +64,10 @@ def info(data: bytes, /) -> dict[str, Any]:
 
     Returns:
         width, height, mode (Pillow's); plan (its name), rounds, step (of the quantiser, None for the paper's
-        plan), seed; latents; condition and guidance; prior (its name, or "unknown"), fingerprint, exact;
-        carries (bytes of alpha, icc_profile, exif, xmp in the file), cut; header_bytes, body_bytes, nfe
-        (network evaluations of the rounds), bpp (bits per pixel of the whole file), defect (a sentence, or
-        empty).
+        plan), seed; latents; condition and guidance; prior (its name, or "unknown"), fingerprint (8 hex
+        digits), exact; carries (bytes of alpha, icc_profile, exif, xmp in the file), cut; header_bytes,
+        body_bytes, nfe (network evaluations of the rounds), bpp (bits per pixel of the whole file), defect (a
+        sentence, or empty).
 
     Raises:
         PscError: If the data is not a .psc file, or its header is damaged.

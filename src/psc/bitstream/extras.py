@@ -56,7 +56,7 @@ def unpack(packed: bytes) -> dict[str, bytes]:
 
 
 def sizes(packed: bytes) -> dict[str, int]:
-    """By name, the bytes that each part takes in the file; nothing is decompressed."""
+    """The bytes that each part takes in the file, by name; nothing is decompressed."""
     return {name: len(payload) for name, payload in _chunks(packed).items()}
 
 

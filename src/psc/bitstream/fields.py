@@ -6,16 +6,17 @@ from psc.errors import PscError
 
 
 class Fields:
-    """Reads fields one after another; ``taken`` is what was read so far.
+    """Reads a header's fields one after another.
 
-    file: of bytes; never read beyond the fields that are asked for.
+    Attributes:
+        taken: The bytes that were read so far, which the header's checksum is of.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self.taken = file, b""
 
     def take(self, count: int) -> bytes:
-        """So many bytes; PscError if there are fewer."""
+        """The next ``count`` bytes; PscError if fewer are left."""
         found = self._file.read(count)
         self.taken += found
         if len(found) < count:
@@ -23,11 +24,11 @@ class Fields:
         return found
 
     def byte(self) -> int:
-        """A number below 256."""
+        """The next byte, as a number below 256."""
         return self.take(1)[0]
 
     def varint(self) -> int:
-        """LEB128, below 2^64."""
+        """The next number, as LEB128 has it; PscError for one of more than 64 bits."""
         value = 0
         for shift in range(0, 70, 7):
             digit = self.byte()
@@ -39,7 +40,7 @@ class Fields:
         return value
 
     def counted(self, limit: int) -> bytes:
-        """A varint, and so many bytes; PscError, before they are read, if they are more than ``limit``."""
+        """As many bytes as the next varint says; PscError, before they are read, if it exceeds ``limit``."""
         count = self.varint()
         if count > limit:
             raise PscError(f"the header holds a field of {count} bytes, the limit is {limit}: it is damaged")
@@ -47,7 +48,7 @@ class Fields:
 
 
 def varint(value: int) -> bytes:
-    """LEB128 of a number that is not negative."""
+    """The LEB128 bytes of a number that is not negative."""
     out = bytearray()
     while value >= 128:
         out.append(value & 127 | 128)

@@ -80,7 +80,7 @@ class Header:
 
     Attributes:
         width: Of the picture, in pixels.
-        height: The same.
+        height: Of the picture, in pixels.
         grey: One channel instead of three (RGB).
         settings: Plan, how many of its rounds the body holds, step, seed.
         fingerprint: The first four bytes of the prior's fingerprint.
@@ -104,7 +104,7 @@ class Header:
 
     @property
     def mode(self) -> str:
-        """The decoded picture's, in Pillow's words."""
+        """The decoded picture's mode, as Pillow names it: L, LA, RGB or RGBA."""
         return ("L" if self.grey else "RGB") + "A" * ("alpha" in extras.sizes(self.extras))
 
     def pack(self) -> bytes:
@@ -130,7 +130,17 @@ def crc16(data: bytes) -> int:
 
 
 def unpack(data: bytes) -> tuple[Header, bytes]:
-    """The header and whatever follows it; PscError says what is wrong with a file that is not ours."""
+    """Read a file's header.
+
+    Args:
+        data: The file.
+
+    Returns:
+        The header, and whatever follows it.
+
+    Raises:
+        PscError: That says what is wrong with a file that is not ours, or is damaged.
+    """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise PscError(f"an object of type {type(data).__name__} came; expected the bytes of a .psc file")
     data = bytes(data)
@@ -139,7 +149,14 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
 
 
 def read_header(file: IO[bytes]) -> Header:
-    """The header of a file, which is read up to its body; otherwise as :func:`unpack`."""
+    """Read the header of an open file, up to its body.
+
+    Args:
+        file: Of bytes, at the header's beginning.
+
+    Raises:
+        PscError: That says what is wrong with a file that is not ours, or is damaged.
+    """
     reader = Fields(file)
     _check_version(file, reader)
     flags, width, height = reader.byte(), reader.varint(), reader.varint()
@@ -174,7 +191,7 @@ def read_header(file: IO[bytes]) -> Header:
 
 
 def _check(flags: int, units: int, fields: tuple[bytes, bytes], size: tuple[int, int]) -> None:
-    """PscError that names what no encoder writes."""
+    """Refuse, as a PscError that names the field, a header that no encoder writes."""
     conditions = (
         (flags < 128, f"it has unknown flags ({flags:#04x})"),
         (not flags & GUIDANCE or units != GUIDANCE_UNITS, "its guidance is 1, and written all the same"),
@@ -189,7 +206,7 @@ def _check(flags: int, units: int, fields: tuple[bytes, bytes], size: tuple[int,
 
 
 def _check_version(file: IO[bytes], reader: Fields) -> None:
-    """Read what every version begins with."""
+    """Read the magic number and the version, with which every version begins; PscError for another one."""
     magic = file.read(len(MAGIC))
     reader.taken = magic
     if magic != MAGIC:

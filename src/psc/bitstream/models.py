@@ -32,13 +32,13 @@ class FrequencyModel:
         self._counts = [a + b for a, b in zip(self._counts, counts, strict=True)]
 
     def frequencies(self) -> Frequencies:
-        """See :func:`scaled`."""
+        """The symbols' frequencies: positive integers with the sum TOTAL, see :func:`scaled`."""
         return scaled([w + UNIT * c for w, c in zip(self._initial, self._counts, strict=True)])
 
     def bits(self) -> NDArray[np.float64]:
         """What each symbol costs: log2 of TOTAL / frequency, linear between powers of two.
 
-        The same on every machine, which a library's logarithm need not be; at most .09 bits too much.
+        The same on every machine, which a library's logarithm need not be; at most 0.09 bits too much.
         """
         mantissa, exponent = np.frexp(self.frequencies().astype(np.float64))
         cost: NDArray[np.float64] = TOTAL.bit_length() - 1 - (exponent - 2 + 2 * mantissa)

@@ -48,7 +48,7 @@ def uniform(size: int) -> Frequencies:
 
 
 def _content(symbols: Symbols, frequencies: Frequencies) -> float:
-    """Bits."""
+    """The information content of symbols under a model, in bits."""
     return float(np.log2(TOTAL / frequencies[symbols]).sum())
 
 

@@ -31,8 +31,11 @@ OCTAVE = 4
 class Cells:
     """What is known of the numbers of a full basis, (n, d) each, beside their values.
 
-    contexts: of their predicted spread in units of the cells, below 0 for those that were too sure to be
-    measured. zero: whether the value is the prediction itself. width: of the cells, in the values' units.
+    Attributes:
+        contexts: Of the numbers' predicted spread in units of the cells; below 0 for those whose prediction
+            was too sure to be measured.
+        zero: Whether a value is the prediction itself.
+        width: Of the cells, in the values' units.
     """
 
     contexts: NDArray[np.int64]
@@ -55,9 +58,15 @@ class Refinement:
     ) -> tuple[NDArray[np.float64], Cells | None]:
         """Code the moves of all cells: significant ones, others by context, then what is measured at last.
 
-        coding: of the numbers that half the step brings above the least predicted spread. residual: (n, d),
-        what the values miss, for an encoder. Returns moves (n, d) in the values' units, and the new cells;
-        None where a reader's file ends.
+        Args:
+            channel: Where the moves go to or come from.
+            coding: Of the numbers that half the step brings above the least predicted spread.
+            cells: What is known.
+            residual: (n, d) what the values miss, for an encoder; None for a decoder.
+
+        Returns:
+            The moves (n, d) in the values' units, and the new cells; None instead of these where a reader's
+            file ends.
         """
         moves, contexts = np.zeros(cells.contexts.shape), cells.contexts + OCTAVE
         context, old = np.minimum(contexts, CONTEXTS - 1), cells.contexts >= 0

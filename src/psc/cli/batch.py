@@ -18,7 +18,13 @@ Job = EncodeJob | DecodeJob
 
 @dataclass(frozen=True)
 class Task:
-    """One file's way. pixels: of the picture, which the work grows with; 0 if it cannot be read."""
+    """One file's way.
+
+    Attributes:
+        source: The input's name.
+        target: The output's.
+        pixels: Of the picture, which the work grows with; 0 if it cannot be read.
+    """
 
     source: str
     target: str

@@ -19,7 +19,7 @@ from psc.errors import PscError
 
 
 def many(job: Job, sources: Sources, place: Place, model: Model, output: Output) -> None:
-    """Do all of them, whatever fails; then exit with 1 if anything has."""
+    """Do a job on many files, whatever fails; then exit with 1 if anything has."""
     assert place.out is not None
     _prepare(place.out)
     tasks, there = batch.plan(sources.names, place.out, job, force=place.force)
@@ -54,7 +54,16 @@ def _prepare(out: Path) -> None:
 
 @dataclass
 class _Totals:
-    """How many files were to be done, are done, were there before or are left out; what they take."""
+    """Files of a batch.
+
+    Attributes:
+        count: To be done.
+        skipped: Whose output was there before.
+        left_out: Pictures that cannot be read here.
+        done: So far.
+        bytes: That those take.
+        pixels: Of those.
+    """
 
     count: int
     skipped: int

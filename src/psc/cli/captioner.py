@@ -28,7 +28,9 @@ def describe(image: Image.Image, device: str = "cpu", model: str = MODEL) -> str
 def captioner(device: str = "cpu", model: str = MODEL) -> Callable[[Image.Image], str]:
     """The function that says of pictures what they show; it holds the model, and is kept for the next call.
 
-    model: a folder, or an id in the hub's cache; nothing is downloaded. It runs in float16 unless on the CPU.
+    Args:
+        device: Where the model is evaluated; in float16 unless that is the CPU.
+        model: A folder, or an id in the hub's cache; nothing is downloaded.
     """
     transformers = needed("transformers")
     try:

@@ -41,7 +41,7 @@ def ensure_streams() -> None:
 
 
 def say(line: str) -> None:
-    """A line on stderr; nobody need be there to read it."""
+    """Print a line on stderr; nobody need be there to read it."""
     with suppress(OSError):
         typer.echo(names.printable(line), err=True)
 
@@ -76,7 +76,18 @@ def choose_output(source: str, target: str | None, suffix: str, *, force: bool) 
 
 
 def choose_outputs(source: str, target: str | None, suffix: str, count: int, *, force: bool) -> list[str]:
-    """The same for ``count`` outputs: OUT-1.png, OUT-2.png, ..."""
+    """The names of several outputs, OUT-1.png, OUT-2.png and so on: see :func:`choose_output`.
+
+    Args:
+        source: The input's name, or ``-``.
+        target: What the user named for all, if anything.
+        suffix: Of the default name, with its full stop.
+        count: How many outputs there are.
+        force: Files that are there may be overwritten.
+
+    Raises:
+        PscError: If one of them cannot be written.
+    """
     target = choose_output(source, target, suffix, force=True)
     if target == STDIO:
         raise PscError("several pictures do not fit into standard output: name an output file")
@@ -105,7 +116,7 @@ def _check_output(source: str, target: str, force: bool) -> None:
 
 
 def _check_stream(target: str, force: bool) -> None:
-    """For what is no file: a pipe, a terminal, a device."""
+    """PscError for an output that is no file (a pipe, a terminal, a device) and cannot be written."""
     if Path(target).is_socket():
         raise PscError(f"the output {target} is a socket; expected a file, a pipe or a device")
     if Path(target).is_block_device() and not force:
@@ -159,7 +170,7 @@ def reported(quiet: bool = False) -> Iterator[None]:
 
 
 def unwritten(error: OSError) -> int:
-    """A line on stderr that standard output takes nothing (of help, say); the exit code."""
+    """Say that standard output takes nothing (of help, say); returns the exit code."""
     say(f"psc: error: cannot write standard output: {error.strerror or error}")
     _release_stdout()
     return 1
@@ -170,7 +181,7 @@ def _show_warning(message: Warning | str, *_: object) -> None:
 
 
 def one_line(said: object) -> str:
-    """What something says, without line breaks."""
+    """What an error or a warning says, without line breaks."""
     return " ".join(str(said).split())
 
 
@@ -187,7 +198,7 @@ def sentence(error: Exception) -> str:
 
 
 def _release_stdout() -> None:
-    """Where stdout cannot be flushed, Python shall not try again at exit."""
+    """Keep Python from flushing stdout once more at exit, where that cannot be done."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -128,5 +128,4 @@ class DecodeJob:
             return ""
         if target == files.STDIO or Path(target).resolve() == Path(picture).resolve():
             raise PscError("the uncertainty map needs a file of its own: name one")
-        uncertainty.require()
         return picture_format(target, "RGB", (64, 64))

@@ -85,7 +85,7 @@ def _folders(tops: Iterable[str]) -> Iterator[str]:
 
 
 def alike(name: str) -> str:
-    """What names have in common that some file systems take for the same one."""
+    """A form of a name that it shares with all that some file systems take for the same one."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -32,7 +32,9 @@ Told = Callable[[Task, Event], None]
 
 
 def command() -> list[str]:
-    """What starts a process: it finds the modules that this one would, and none in the current folder."""
+    """The command that starts a process, which finds the modules that this one would, and none in the current
+    folder.
+    """
     code = f"import sys; sys.path[:] = {trusted()!r}; from psc.cli.worker import main; main()"
     return [sys.executable, "-P", "-c", code]
 

@@ -67,7 +67,16 @@ class _Follower(ProgressBar):
 
 
 def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: bool) -> None:
-    """Do one task. Whatever happens is told, with figures or an error at the end."""
+    """Do one task, and tell whatever happens: shares of the work, then figures or an error.
+
+    Args:
+        job: What is to be done.
+        source: The input's name.
+        target: The output's.
+        load: Gives the prior.
+        tell: Is told.
+        quiet: Do not say that an interrupted encode can go on.
+    """
     with warnings.catch_warnings():
         for category in (UserWarning, RuntimeWarning):
             warnings.simplefilter("always", category)
@@ -85,7 +94,7 @@ def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: b
 
 
 def _sentence(error: Exception) -> str:
-    """A defect of psc, too, is told in a line: the other files are to be done."""
+    """What is said of an error; a defect of psc is told in a line, too: the other files are to be done."""
     try:
         return console.sentence(error)
     except Exception:

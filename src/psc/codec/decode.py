@@ -26,22 +26,26 @@ def decode(
 ) -> Image.Image:
     """The picture in the bytes of a .psc file.
 
+    No picture is both closest to the original and most natural (Blau and Michaeli, "The perception-distortion
+    trade-off", 2018): ``restoration`` is the choice between the two, on the same file.
+
     Args:
         data: The file's bytes.
         restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
-            restorations), "preview" (at once); see :mod:`psc.session.restore`.
-        steps: Network evaluations per sample of the restoration; None for its own number.
-        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and return the
-            picture of what is certain; otherwise each is a PscError.
-        prior: The one that the file names; None for the embedded prior.
-        progress: Hears of every group of network evaluations.
+            restorations), "preview" (no network evaluation).
+        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
+            certain; otherwise each is a PscError.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
 
     Returns:
-        A Pillow image, with alpha if the encoder's had it; ``info`` has icc_profile, exif and xmp as far as
-        they are in the file.
+        A Pillow image of the encoded picture's size, mode L, LA, RGB or RGBA; ``info`` has icc_profile, exif
+        and xmp as far as they are in the file.
 
     Raises:
-        PscError: If the data is no .psc file, is damaged, or names another prior.
+        PscError: If the data is no .psc file, is damaged, or names another prior; for a restoration that is
+            unknown, or that the prior cannot make.
     """
     return decode_details(
         data,
@@ -69,12 +73,20 @@ def decode_details(
 
     Args:
         data: The file's bytes.
-        restoration: As in :func:`decode`, as are the others.
-        steps: The same.
-        uncertainty: Also find how much samples differ.
-        allow_partial: The same.
-        prior: The same.
-        progress: The same.
+        restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
+            restorations), "preview" (no network evaluation).
+        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        uncertainty: Also find how much posterior samples differ, pixel by pixel.
+        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
+            certain; otherwise each is a PscError.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
+
+    Returns:
+        The picture, what was read of the file, what it cost; with ``uncertainty``, ``deviation``.
+
+    Raises:
+        PscError: As :func:`psc.decode`.
     """
     prior = prior or load_prior()
     check(restoration, steps, prior)
@@ -101,14 +113,19 @@ def variations(
     Args:
         data: The file's bytes.
         count: How many, 1 to 10000.
-        restoration: "sample", "pigdm" or "ddrm".
-        steps: As in :func:`decode`, as are the others.
-        allow_partial: The same.
-        prior: The same.
-        progress: The same.
+        restoration: How each is made: "sample", "pigdm" or "ddrm".
+        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
+            certain; otherwise each is a PscError.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
 
     Returns:
-        Each with the nfe of its own restoration.
+        The pictures as they are made, each with the network evaluations of its own restoration.
+
+    Raises:
+        PscError: As :func:`psc.decode`; also for a count out of range, or a restoration that has no
+            variations.
     """
     prior = prior or load_prior()
     check_variations(count, restoration, steps, prior)
@@ -126,14 +143,20 @@ def decode_progressively(
 ) -> Iterator[Decoded]:
     """The picture after every round of a .psc file, coarse to fine.
 
-    A cut file ends with the picture of what is certain. "preview" costs nothing beyond the decoding itself;
-    other restorations add their own evaluations to every picture.
+    A cut file ends with the picture of what is certain.
 
     Args:
         data: The file's bytes.
-        restoration: As in :func:`decode`, as are the others.
-        prior: The same.
-        progress: The same.
+        restoration: "preview", which costs nothing beyond the decoding itself; any other one of
+            :func:`psc.decode` adds its own network evaluations to every picture.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
+
+    Returns:
+        The pictures as the rounds are read.
+
+    Raises:
+        PscError: If the data is no .psc file, its header is damaged, or it names another prior.
     """
     decoder = open_decoder(data, allow_partial=True, prior=prior, progress=progress)
     return decoder.progressively(restoration)

@@ -45,29 +45,32 @@ def encode(
 ) -> bytes:
     """Compress a picture to the bytes of a .psc file.
 
-    (More than seven parameters: it is the codec's face, and each is one that users set.)
+    The scheme is that of Elata, Michaeli and Elad, "Zero-shot image compression with diffusion-based
+    posterior sampling" (2024); FORMAT.md says what of it is other here. (More than seven parameters: it is
+    the codec's face, and each is one that users set.)
 
     Args:
         image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
-            come back as they were. Or a uint8 array, tensor of PyTorch or memoryview, (H, W), (H, W, 1) or
+            come back as they were. Or a uint8 array, tensor of PyTorch or memoryview: (H, W), (H, W, 1) or
             (H, W, 3), or with alpha (H, W, 2) or (H, W, 4).
         quality: 0 (smallest file) to 100; 50 if no target is given. At most one of quality and targets.
         target_size: Bytes of the whole file that are not exceeded; a whole number, 800.0 as well as 800.
-        target_bpp: The same in bits per pixel.
+        target_bpp: Bits per pixel of the whole file that are not exceeded.
         target_psnr: dB that the mean restoration reaches. Targets go with every preset; what they cost, in
             plain encodes: about 2 and rarely more than 3 with the preset "default", 1 with "paper" (and a
             restoration after each of the last rounds for a PSNR), otherwise 3 or 4 and at most 8.
         preset: "default", "progressive" (made to be cut), "paper" (the published scheme, up to 256x256
-            pixels), or None for what suits the prior; see :func:`preset_for`.
+            pixels); None is "default". With a prior of latents, "default" and "paper" are the presets that
+            are made for latents.
         effort: Of the preset "default", 1 (fastest) to 9 (smallest file), None for 5; decoding takes as long.
         seed: Of the noise, 0 to 2^64 - 1.
-        prior: The diffusion model; None for :func:`psc.load_prior`. What it was given (``conditioned``: a
-            caption, a class) becomes part of the file.
+        prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
+            becomes part of the file.
         strip: Leave out what the picture carries but its alpha; an EXIF orientation is applied.
         keep_profile: Keep the bytes of a well-known colour profile; otherwise a byte stands for it, and the
             decoder writes a small one that renders the same.
-        progress: Hears of every group of network evaluations.
-        journal: Keeps what was drawn, so that an interrupted encode can go on (:class:`psc.Journal`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
+        journal: Keeps what was drawn, so that an interrupted encode can go on; None for none.
 
     Returns:
         The file's bytes.
@@ -104,9 +107,18 @@ def encode(
 
 
 def preset_for(prior: Prior, name: str | None = None) -> str:
-    """The preset that ``name`` (None: "default") means for a prior: of latents there are two of their own.
+    """The preset that a name means for a prior: for priors of latents there are two of their own.
 
-    "default" is "latent" there, and "paper" is "latent-paper". PscError for these two with a prior of pixels.
+    Args:
+        prior: The diffusion model.
+        name: "default" and "paper" become "latent" and "latent-paper" for a prior of latents; None is
+            "default".
+
+    Returns:
+        One of :data:`psc.plan.presets.PRESETS`, if the name is any.
+
+    Raises:
+        PscError: For a preset of latents with a prior of pixels.
     """
     if prior.factor > 1:
         return {None: "latent", "default": "latent", "paper": "latent-paper"}.get(name) or str(name)
@@ -130,16 +142,26 @@ def encode_with(
     progress: Report = silent,
     journal: Journal | None = None,
 ) -> bytes:
-    """The same with explicit settings.
+    """Compress a picture with explicit settings instead of a quality or a target.
 
     Args:
-        image: As in :func:`encode`.
-        chosen: A plan, a quantiser step, a number of rounds.
-        prior: As in :func:`encode`, as are the others.
-        strip: The same.
-        keep_profile: The same.
-        progress: The same.
-        journal: The same.
+        image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
+            come back as they were. Or a uint8 array, tensor of PyTorch or memoryview: (H, W), (H, W, 1) or
+            (H, W, 3), or with alpha (H, W, 2) or (H, W, 4).
+        chosen: A plan, how many of its rounds, a quantiser step, a seed: see :func:`psc.settings`.
+        prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
+            becomes part of the file.
+        strip: Leave out what the picture carries but its alpha; an EXIF orientation is applied.
+        keep_profile: Keep the bytes of a well-known colour profile; otherwise a byte stands for it, and the
+            decoder writes a small one that renders the same.
+        progress: Called with a ``Progress`` after every group of network evaluations.
+        journal: Keeps what was drawn, so that an interrupted encode can go on; None for none.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        PscError: For whatever cannot be compressed, or a journal of another encode.
     """
     picture, context = (
         Picture.of(image, strip=strip, keep_profile=keep_profile),
@@ -153,7 +175,7 @@ def encode_with(
 
 
 def _weighed(data: bytes) -> bytes:
-    """The file; a warning, if it is metadata for the most part."""
+    """The data as they came; warns if they are metadata for the most part."""
     sizes = {name: size for name, size in info(data)["carries"].items() if name != "alpha"}
     if 2 * sum(sizes.values()) > len(data):
         parts = ", ".join(f"{name} {size}" for name, size in sizes.items())
@@ -166,7 +188,7 @@ def _weighed(data: bytes) -> bytes:
 
 
 def _kept(context: Context, picture: Picture, goal: object) -> AbstractContextManager[None]:
-    """The journal, open for an encode of the picture to a goal: settings, or a target."""
+    """The context's journal, if it has one, open for an encode to a goal: settings, or a target."""
     prior, colours = context.prior, picture.colours
     if context.journal is None:
         return nullcontext()
@@ -197,15 +219,23 @@ def simulate(
     by construction, and the digests in the file prove it whenever the file is decoded.
 
     Args:
-        image: As in :func:`encode`.
-        chosen: A plan, a quantiser step, a number of rounds.
-        restoration: As in :func:`psc.decode`, as are the others.
-        steps: The same.
-        prior: The same.
-        progress: The same.
+        image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
+            come back as they were. Or a uint8 array, tensor of PyTorch or memoryview: (H, W), (H, W, 1) or
+            (H, W, 3), or with alpha (H, W, 2) or (H, W, 4).
+        chosen: A plan, how many of its rounds, a quantiser step, a seed: see :func:`psc.settings`.
+        restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
+            restorations), "preview" (no network evaluation).
+        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
+            becomes part of the file.
+        progress: Called with a ``Progress`` after every group of network evaluations.
 
     Returns:
         The file's bytes, and what :func:`psc.decode_details` would return for them.
+
+    Raises:
+        PscError: For whatever cannot be compressed, or a restoration that is unknown or that the prior cannot
+            make.
     """
     context = Context(prior or load_prior(), progress)
     check(restoration, steps, context.prior)
@@ -225,7 +255,27 @@ def simulate_variations(
     prior: Prior | None = None,
     progress: Report = silent,
 ) -> tuple[bytes, Iterator[Decoded]]:
-    """The same for :func:`psc.variations`, whose arguments these are."""
+    """Encode, and make the pictures that :func:`psc.variations` would return, from the encoder's own session.
+
+    Args:
+        image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,
+            come back as they were. Or a uint8 array, tensor of PyTorch or memoryview: (H, W), (H, W, 1) or
+            (H, W, 3), or with alpha (H, W, 2) or (H, W, 4).
+        chosen: A plan, how many of its rounds, a quantiser step, a seed: see :func:`psc.settings`.
+        count: How many pictures, 1 to 10000.
+        restoration: How each is made: "sample", "pigdm" or "ddrm".
+        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
+            becomes part of the file.
+        progress: Called with a ``Progress`` after every group of network evaluations.
+
+    Returns:
+        The file's bytes, and the pictures as they are made.
+
+    Raises:
+        PscError: For whatever cannot be compressed, a count out of range, or a restoration that has no
+            variations.
+    """
     context = Context(prior or load_prior(), progress)
     check_variations(count, restoration, steps, context.prior)
     data, decoder = _simulated(image, chosen, context)
@@ -233,7 +283,7 @@ def simulate_variations(
 
 
 def _simulated(image: ImageLike, chosen: Settings, context: Context) -> tuple[bytes, Decoder]:
-    """A file, and a decoder that stands where its decoder will in the end."""
+    """A file, and a decoder that stands where the file's decoder will in the end."""
     side = Encoder(Picture.of(image), chosen, context)
     side.session.run(chosen.rounds)
     return side.file(), Decoder(side.header, side.session)

@@ -19,13 +19,13 @@ def truncate(data: bytes, /, *, size: int) -> bytes:
 
     Args:
         data: A .psc file's bytes.
-        size: In bytes.
+        size: In bytes; a whole number.
 
     Returns:
         A whole file, marked as cut; one that is short enough comes back as it is.
 
     Raises:
-        PscError: If the file is damaged, or not even a header fits.
+        PscError: If the file is damaged, or not even a header and a byte of the body fit.
     """
     if not isinstance(size, Integral):
         raise PscError(f"the size {size!r} came; expected a whole number of bytes")
@@ -42,11 +42,14 @@ def keep_rounds(
     Args:
         data: A .psc file's bytes.
         rounds: How many, from 1; they must be whole in the file.
-        prior: The one that the file names; None for the embedded prior.
-        progress: Hears of every group of network evaluations.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
+
+    Returns:
+        The file that an encoder would have written, had it stopped after these rounds.
 
     Raises:
-        PscError: If the file is damaged, or has fewer whole rounds.
+        PscError: If the file is damaged, names another prior, or has fewer whole rounds.
     """
     if not isinstance(rounds, Integral):
         raise PscError(f"{rounds!r} rounds asked for; expected a whole number")

@@ -16,9 +16,9 @@ class RoundState:
     """One round as this machine sees it.
 
     Attributes:
-        number: From 1.
-        scale: Of the round's level.
-        rows: Measured per window (0: the full basis).
+        number: Of the round, from 1.
+        scale: Of the round's level: 1 at full size, 4 at a quarter of the sides.
+        rows: Measured per window; 0 for the level's full basis.
         symbols: Measurements read so far.
         digest: CRC-32 of everything known after the round, 8 hex digits; equal on two machines if and
             (all but certainly) only if their states are.
@@ -35,14 +35,14 @@ class RoundState:
 
 @dataclass(frozen=True)
 class Verification:
-    """What ``verify`` found.
+    """What :func:`psc.verify` found.
 
     Attributes:
-        rounds: As far as they could be read.
-        planned: How many the file has.
-        note: What is wrong, or empty.
-        picture: SHA-256 of the decoded picture's rows of 8-bit samples (the mean), or empty if something is
-            wrong.
+        rounds: The rounds, as far as they could be read.
+        planned: How many rounds the file has.
+        note: What is wrong, as a sentence; empty if nothing is.
+        picture: SHA-256 of the decoded picture's rows of 8-bit samples (the mean), 64 hex digits; empty if
+            something is wrong.
     """
 
     rounds: tuple[RoundState, ...]
@@ -68,9 +68,12 @@ def verify(
 
     Args:
         data: The file's bytes.
-        prior: The one that the file names; None for the embedded prior.
-        report: Hears of every round as it ends.
-        progress: Hears of every group of network evaluations.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        report: Called with every round's state as it ends.
+        progress: Called with a ``Progress`` after every group of network evaluations.
+
+    Returns:
+        The rounds, what is wrong, and a digest of the picture to compare with another machine's.
 
     Raises:
         PscError: For what cannot be decoded at all: another prior, a damaged header.

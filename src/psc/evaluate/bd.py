@@ -17,9 +17,16 @@ Points = Sequence[tuple[float, float]]
 
 
 def bd_rate(anchor: Points, test: Points, method: Method = "pchip") -> float | None:
-    """Per cent of rate that ``test`` takes more (or, below zero, less) than ``anchor``.
+    """The rate that one curve takes more than another, at equal quality.
 
-    None where the curves have no interval of quality in common, or fewer than two points.
+    Args:
+        anchor: Points (rate, quality) of the curve that is compared with; a higher quality is better.
+        test: Points of the other curve.
+        method: How log rate is interpolated over quality: "akima" or "pchip".
+
+    Returns:
+        Per cent of the anchor's rate; below zero where ``test`` takes less. None where the curves have no
+        interval of quality in common, or fewer than two points.
     """
     kept = [_ascending(points) for points in (anchor, test)]
     if min(map(len, kept)) < 2:
@@ -32,7 +39,7 @@ def bd_rate(anchor: Points, test: Points, method: Method = "pchip") -> float | N
 
 
 def _ascending(points: Points) -> list[tuple[float, float]]:
-    """Without the points that another one beats in both rate and quality, by rising rate and quality."""
+    """The points that no other one beats in both rate and quality, by rising rate and quality."""
     kept: list[tuple[float, float]] = []
     for rate, quality in sorted(points, key=lambda point: (point[0], -point[1])):
         if rate > 0 and math.isfinite(quality) and (not kept or quality > kept[-1][1]):

@@ -24,10 +24,17 @@ from psc.errors import PscError
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec: encode(picture, level) -> a file's bytes, decode(bytes) -> the picture.
+    """A codec of RGB pictures.
 
-    levels: settings of ``encode``, from the smallest file to the largest. about: the settings, for people.
-    missing: what to do to have it, if it is not here.
+    Attributes:
+        name: In lines and options.
+        label: For people.
+        about: Its settings, for people.
+        suffix: Of its files.
+        levels: Settings of ``encode``, from the smallest file to the largest.
+        encode: A picture at a level to a file's bytes.
+        decode: A file's bytes to the picture.
+        missing: What to do to have it, if it is not here.
     """
 
     name: str
@@ -42,7 +49,14 @@ class Codec:
 
 @dataclass(frozen=True)
 class Found:
-    """The file of a search. seconds: of encoding it once; tries: how many files were made to find it."""
+    """The file of a search.
+
+    Attributes:
+        data: Its bytes.
+        level: That it was made at.
+        seconds: Of encoding it once.
+        tries: How many files were made to find it.
+    """
 
     data: bytes
     level: int
@@ -51,10 +65,15 @@ class Found:
 
 
 def nearest_below(codec: Codec, image: Image.Image, size: int) -> Found:
-    """The largest file of at most ``size`` bytes that bisection finds; the smallest of all if none is.
+    """The largest file of at most a size that bisection finds; the smallest of all if none is.
 
     Bisection takes the file's size to grow with the level. Where it does not, a file that is met on the way
     may be nearer than the one at the end, and is taken.
+
+    Args:
+        codec: That is here.
+        image: RGB.
+        size: In bytes.
     """
     tried: dict[int, Found] = {}
 
@@ -89,7 +108,7 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _jpeg2000(image: Image.Image, level: int) -> bytes:
-    """level: 16ths of an octave of compression, from 2048 : 1."""
+    """A file of JPEG 2000; its level is in 16ths of an octave of compression, from 2048 : 1."""
     out = io.BytesIO()
     image.save(
         out,
@@ -120,7 +139,7 @@ def _heif_opened(data: bytes) -> Image.Image:
 
 
 def _jpeg_xl(image: Image.Image, level: int) -> bytes:
-    """level: 12ths of an octave of distance, from 25."""
+    """A file of JPEG XL; its level is in 12ths of an octave of distance, from 25."""
     import imagecodecs
 
     return bytes(imagecodecs.jpegxl_encode(np.asarray(image), distance=25 / 2 ** (level / 12), effort=9))
@@ -168,7 +187,7 @@ def _programs(*names: str) -> str:
 
 
 def codecs() -> dict[str, Codec]:
-    """All that are known, by name, whether they are here or not."""
+    """All codecs that are known, by name, whether they are here or not."""
     heif = _package("pillow_heif", "pillow-heif (its wheels contain x265, GPL)")
     known = [
         Codec(

@@ -31,7 +31,14 @@ ABROAD = {
 
 @dataclass(frozen=True)
 class Point:
-    """Means over the pictures. unreached: how many files of them are larger than the target size."""
+    """A codec's means over the pictures, at one target.
+
+    Attributes:
+        target: Bits per pixel that were asked for.
+        bpp: Bits per pixel of the files.
+        values: Means of metrics and costs, by name.
+        unreached: How many of the files are larger than the target.
+    """
 
     target: float
     bpp: float
@@ -41,7 +48,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """A codec's points by rising target. published: from somebody else's file, on their pictures."""
+    """A codec's points by rising target.
+
+    Attributes:
+        name: As in the lines.
+        label: For people.
+        about: Its settings, for people.
+        points: By rising target.
+        published: Whether it is from somebody else's file, on their pictures.
+    """
 
     name: str
     label: str
@@ -50,12 +65,12 @@ class Curve:
     published: bool = False
 
     def of(self, metric: str) -> list[tuple[float, float]]:
-        """(bpp, value) where the value is known."""
+        """Points (bpp, value) of a metric, where its value is known."""
         return [(p.bpp, p.values[metric]) for p in self.points if metric in p.values]
 
 
 def described(name: str) -> tuple[str, str]:
-    """A line's codec for people, and its settings: psc-default-mean is "PSC mean"."""
+    """A codec's label and its settings, by its name in the lines: psc-default-mean is "PSC mean"."""
     if name.startswith("psc-"):
         preset, how = name.removeprefix("psc-").split("-")
         label = "PSC " + how if preset == "default" else f"PSC {preset} {how}"
@@ -101,7 +116,17 @@ def _point(target: float, rows: Sequence[Row]) -> Point:
 def add_distances(
     curves: Sequence[Curve], distance: Distance, results: Results, images: Sequence[str]
 ) -> str:
-    """Put a Frechet distance into every point; returns why not, if there are too few patches."""
+    """Put a Frechet distance into every point.
+
+    Args:
+        curves: Whose points are completed.
+        distance: Which one.
+        results: The folder with the pictures.
+        images: The pictures that the curves are over.
+
+    Returns:
+        Why not, if there are too few patches; else nothing.
+    """
     photographs = _features(distance, [results.original(image) for image in images])
     if len(photographs) < distance.least_patches:
         return f"the pictures have {len(photographs)} patches; {distance.least_patches} is the least"
@@ -114,7 +139,7 @@ def add_distances(
 
 
 def _features(distance: Distance, paths: Sequence[Path]) -> Features:
-    """Of the patches of all pictures."""
+    """The features of the patches of all pictures."""
     found = []
     for path in paths:
         with Image.open(path) as image:
@@ -123,7 +148,7 @@ def _features(distance: Distance, paths: Sequence[Path]) -> Features:
 
 
 def summary(curve: Curve) -> dict[str, Any]:
-    """In CompressAI's form; only what every point has."""
+    """A curve in CompressAI's form; only with the metrics that every point has."""
     names = [n for n in curve.points[0].values if all(n in p.values for p in curve.points)]
     results = {ABROAD.get(n, n): [p.values[n] for p in curve.points] for n in names}
     results = {"bpp": [p.bpp for p in curve.points]} | results

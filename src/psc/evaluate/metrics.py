@@ -27,7 +27,16 @@ WEIGHTS = {"lpips": "alexnet-owt-7be5be79.pth", "dists": "vgg16-397923af.pth"}
 
 @dataclass(frozen=True)
 class Metric:
-    """measure(original, decoded) -> a number. better: "higher" or "lower"."""
+    """A metric of a decoded picture.
+
+    Attributes:
+        name: In lines and summaries.
+        label: For people.
+        better: "higher" or "lower".
+        measure: A number from the original and the decoded picture, RGB both.
+        missing: What to do to have it, if it is not here.
+        least_side: Pixels that a picture must have in height and width.
+    """
 
     name: str
     label: str
@@ -38,7 +47,7 @@ class Metric:
 
 
 def metrics() -> dict[str, Metric]:
-    """All that are known, by name, in the order of reports."""
+    """All metrics that are known, by name, in the order of reports, whether they are here or not."""
     torchmetrics = _package("torchmetrics", "pip install psc-codec[evaluate]")
     known = [
         Metric("psnr", "PSNR, dB", "higher", psnr),
@@ -77,7 +86,7 @@ def _backbone(metric: str) -> str:
 
 
 def _tensor(image: Image.Image) -> torch.Tensor:
-    """(1, 3, H, W), 0 to 255; in double precision, because SSIM subtracts large numbers."""
+    """A picture as (1, 3, H, W), 0 to 255; in double precision, because SSIM subtracts large numbers."""
     return torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())[None].double()
 
 

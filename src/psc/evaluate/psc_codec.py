@@ -40,7 +40,16 @@ def decode(path: Path, prior: Prior) -> Session:
 
 
 def restored(session: Session, size: tuple[int, int], how: Restoration) -> tuple[Image.Image, float]:
-    """The picture of this (width, height) that a session stands for, and the restoration's own NFE."""
+    """The picture that a session stands for.
+
+    Args:
+        session: After its last round.
+        size: The picture's width and height.
+        how: The restoration.
+
+    Returns:
+        The picture, and the restoration's own network evaluations.
+    """
     before = session.nfe
     picture = restore(session, how)
     return to_image(picture[:, : size[1], : size[0]]), session.nfe - before
@@ -52,5 +61,5 @@ class Counter:
     nfe = 0.0
 
     def __call__(self, now: Progress) -> None:
-        """Take note; called many times per round."""
+        """Take note of a session's progress; called many times per round."""
         self.nfe = now.nfe

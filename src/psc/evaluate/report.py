@@ -44,10 +44,16 @@ def require() -> None:
 
 
 def write(results: Results, anchor: str, overlays: Sequence[Path], shown: int) -> list[str]:
-    """Write summaries, curves and report.html; returns what is left out, a line each.
+    """Write summaries, curves and report.html.
 
-    anchor: the codec that BD-rates are first shown against. overlays: published curves, in CompressAI's
-    form. shown: how many pictures the page has.
+    Args:
+        results: The folder of lines and pictures.
+        anchor: The codec that BD-rates are first shown against.
+        overlays: Files of published curves, in CompressAI's form.
+        shown: How many pictures the page has.
+
+    Returns:
+        What is left out, a line each.
     """
     others = [published(path) for path in overlays]
     rows = results.rows()
@@ -80,7 +86,7 @@ def write(results: Results, anchor: str, overlays: Sequence[Path], shown: int) -
 
 
 def spread(images: Sequence[str], count: int) -> list[str]:
-    """So many of the pictures, evenly chosen."""
+    """As many of the pictures as asked for, evenly chosen."""
     count = min(count, len(images))
     return [images[i * len(images) // count] for i in range(count)]
 
@@ -116,7 +122,7 @@ def _left_out(rows: Sequence[Row], images: Sequence[str]) -> list[str]:
 
 
 def _draw(folder: Path, curves: Sequence[Curve], columns: Sequence[dict[str, str]]) -> dict[str, Path]:
-    """Titles and SVG files."""
+    """Draw all figures; returns the SVG files by their titles."""
     drawn = {}
     for column in columns:
         paths = figures.draw(
@@ -138,7 +144,7 @@ def _anchor(curves: Sequence[Curve], wanted: str) -> str:
 
 
 def _differences(curves: Sequence[Curve], columns: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """BD-rates: anchor -> codec -> metric -> one for each of METHODS."""
+    """BD-rates, by anchor, codec and metric: one for each of METHODS."""
 
     def points(curve: Curve, column: dict[str, str]) -> list[tuple[float, float]]:
         sign = 1 if column["better"] == "higher" else -1

@@ -35,7 +35,12 @@ def key(row: Row) -> Key:
 
 
 class Results:
-    """One folder; shard names the file that :meth:`add` appends to."""
+    """A folder of results.
+
+    Args:
+        folder: Which is made by :meth:`begin`.
+        shard: Names the file that :meth:`add` appends to; empty for one that does all.
+    """
 
     def __init__(self, folder: Path, shard: str = "") -> None:
         self.folder = folder
@@ -59,7 +64,15 @@ class Results:
             raise PscError(f"{path} is not a file of psc evaluate: {error}") from error
 
     def begin(self, run: dict[str, Any], *, resume: bool) -> None:
-        """Make the folder, or go on with it; PscError if its lines are others than ``run`` would write."""
+        """Make the folder, or go on with it.
+
+        Args:
+            run: What run.json is to hold.
+            resume: Go on with a folder that is there.
+
+        Raises:
+            PscError: If the folder's lines are others than such a run would write.
+        """
         before = self.run()
         if before and not resume:
             raise PscError(f"{self.folder} has results: --resume goes on with them; or choose another --out")
@@ -100,7 +113,15 @@ class Results:
 
 
 def merge(sources: Iterable[Path], target: Path) -> Results:
-    """Put the lines and pictures of several folders into one, which may be one of them."""
+    """Put the lines and pictures of several folders into one.
+
+    Args:
+        sources: The folders.
+        target: May be one of them.
+
+    Raises:
+        PscError: If their lines cannot be compared.
+    """
     merged, found = Results(target, "merged"), Results(target).rows()
     done = {key(row): row for row in found}
     for source in sources:
@@ -140,7 +161,7 @@ def check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> Non
 
 
 def _whole(data: bytes) -> bytes:
-    """Without a last line that was cut."""
+    """A file's bytes, without a last line that was cut."""
     return data[: data.rfind(b"\n") + 1]
 
 

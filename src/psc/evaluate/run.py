@@ -41,7 +41,16 @@ Backend = Callable[[Path, Sequence[Task], Options, Path], Iterator[Finished]]
 
 
 def read(folder: Path, name: str, crop: int) -> Image.Image:
-    """A picture as RGB, cropped to its centre; PscError if it cannot be read, or is too small."""
+    """A picture as RGB, cropped to its centre.
+
+    Args:
+        folder: Of the picture.
+        name: Of its file.
+        crop: Side of the central square in pixels; 0: the whole picture.
+
+    Raises:
+        PscError: If it cannot be read, or is too small.
+    """
     image = to_image(to_tensor(read_image(folder / name))).convert("RGB")
     if min(image.size) < LEAST_SIDE:
         raise PscError(
@@ -70,7 +79,7 @@ def run(
 
 
 def here(folder: Path, tasks: Sequence[Task], options: Options, scratch: Path) -> Iterator[Finished]:
-    """Do tasks in this process: a back end."""
+    """Do tasks in this process: the back end without a cluster."""
     for name, some in itertools.groupby(tasks, lambda task: task.image):
         try:
             image = read(folder, name, options.crop)
@@ -175,7 +184,7 @@ def _encoded(
 
 @contextmanager
 def _timed(what: str, costs: Row) -> Iterator[None]:
-    """Note the seconds and the peak memory of what is done inside."""
+    """Note the seconds and the peak memory of what is done inside, under a name, among the costs."""
     memory.forget()
     start = time.perf_counter()
     yield
@@ -185,7 +194,7 @@ def _timed(what: str, costs: Row) -> Iterator[None]:
 
 @functools.cache
 def known() -> dict[str, Codec]:
-    """The other codecs."""
+    """The other codecs, by name."""
     return codecs()
 
 

@@ -49,12 +49,12 @@ def presets(wanted: str) -> list[str]:
 
 
 def restorations(wanted: str) -> list[str]:
-    """PSC's restorations in such a list."""
+    """PSC's restorations in a list, separated by commas; PscError if one is not known."""
     return _chosen(wanted, RESTORATIONS, "restoration")
 
 
 def _chosen(wanted: str, known: tuple[str, ...], kind: str) -> list[str]:
-    """The names in a list, once each."""
+    """The names in a list, once each; PscError if one is not known."""
     chosen = [name.strip() for name in wanted.split(",") if name.strip()]
     for name in chosen:
         if name not in known:

@@ -16,8 +16,12 @@ PSC = "psc"
 class Options:
     """What all lines of a run have in common.
 
-    crop: side of the central square that is cut from every picture, in pixels; 0: the whole picture.
-    prior, device, half: see psc.load_prior. simulate: restore from the encoder's session, do not decode.
+    Attributes:
+        crop: Side of the central square that is cut from every picture, in pixels; 0: the whole picture.
+        prior: Its name: see :func:`psc.load_prior`.
+        device: Where the prior is evaluated.
+        half: Whether its network is evaluated in float16.
+        simulate: Restore from the encoder's session; do not decode.
     """
 
     crop: int = 256
@@ -29,7 +33,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Task:
-    """One picture (a file's name), one codec or "psc-PRESET", a target in bpp; restorations of PSC."""
+    """What gives one line, or one for each restoration of PSC.
+
+    Attributes:
+        image: A picture file's name.
+        codec: A codec's name, or psc-PRESET.
+        target: Bits per pixel.
+        restorations: Of PSC; none for another codec.
+    """
 
     image: str
     codec: str
@@ -38,11 +49,11 @@ class Task:
 
     @property
     def preset(self) -> str:
-        """PSC's, or empty for another codec."""
+        """PSC's preset; empty for another codec."""
         return self.codec.removeprefix(f"{PSC}-") if self.restorations else ""
 
     def keys(self) -> list[Key]:
-        """What the lines are known by that come of it."""
+        """What the lines that come of it are known by."""
         names = [f"{self.codec}-{how}" for how in self.restorations] or [self.codec]
         return [(self.image, name, self.target) for name in names]
 
@@ -85,7 +96,13 @@ def work(
 
 
 def shard(tasks: Sequence[Task], index: int, count: int) -> list[Task]:
-    """The index-th of ``count`` parts (from 1), which share the pictures out evenly."""
+    """A part of all tasks; the parts share the pictures out evenly.
+
+    Args:
+        tasks: All.
+        index: Of the part, from 1.
+        count: How many parts there are.
+    """
     if not 1 <= index <= count:
         raise PscError(f"shard {index}/{count} came; expected 1/{count} to {count}/{count}")
     names = sorted({task.image for task in tasks})[index - 1 :: count]

@@ -19,9 +19,13 @@ Array = NDArray[np.float64]
 
 
 def symmetric_eigen(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Eigenvalues (n, m), decreasing, and eigenvectors (n, m, m) as *rows*, of symmetric a (n, m, m).
+    """Eigenvalues and eigenvectors of symmetric matrices.
 
-    a is float64. An odd m is handled with a zero row and column, which stay untouched by rotations.
+    Args:
+        a: (n, m, m) float64. An odd m is handled with a zero row and column, which rotations leave alone.
+
+    Returns:
+        Eigenvalues (n, m), decreasing, and eigenvectors (n, m, m) as *rows*.
     """
     values, vectors = torch.empty_like(a[:, 0]), torch.empty_like(a)
     for some, value, rows in zip(*(torch.split(x, CHUNK) for x in (a, values, vectors)), strict=True):
@@ -33,7 +37,7 @@ def symmetric_eigen(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _turned(a: Array) -> tuple[Array, Array]:
-    """The same as :func:`symmetric_eigen`, in no order."""
+    """Eigenvalues and eigenvectors of matrices of even size, in the order in which rotations leave them."""
     n, m, _ = a.shape
     size = m + m % 2
     work = np.zeros((size, size, n))  # the batch goes last: long inner loops

@@ -49,6 +49,9 @@ def integers(seed: int, stream: tuple[int, int, int], count: int, first: int = 0
             streams never overlap.
         count: How many values.
         first: The number, in the stream, of the first one.
+
+    Returns:
+        (count,) the values.
     """
     draw, step, particle = stream
     block, skipped = divmod(first, BLOCK)
@@ -59,17 +62,36 @@ def integers(seed: int, stream: tuple[int, int, int], count: int, first: int = 0
 
 
 def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], first: int = 0) -> torch.Tensor:
-    """The same as float64 of the given shape, which values fill in C order."""
+    """Standard normal noise as numbers: :func:`integers` times 2^-16.
+
+    Args:
+        seed: 0 to 2^64 - 1.
+        stream: (draw, step, particle).
+        shape: Of the result, which the stream's values fill in C order.
+        first: The number, in the stream, of the first value.
+
+    Returns:
+        float64 of that shape.
+    """
     values = integers(seed, stream, int(np.prod(shape)), first)
     return torch.from_numpy(values / 65536).reshape(shape)
 
 
 def centred(seed: int, streams: list[tuple[int, int, int]], count: int, first: int) -> NDArray[np.float64]:
-    """Noises of s streams whose sum is zero, each still standard normal: (s, count), multiples of 2^-16.
+    """Noises of several streams whose sum is zero, each still standard normal.
 
     n'_i = sqrt(s / (s - 1)) (n_i - mean of all n_j), in units of 2^-16 the integer s n_i - sum n_j times
     1 / sqrt(s (s - 1)), rounded to the nearest integer, ties to even. What samples have in common is then not
     left to chance: to first order their mean has no Monte Carlo error.
+
+    Args:
+        seed: 0 to 2^64 - 1.
+        streams: s of them, (draw, step, particle) each.
+        count: How many values of each.
+        first: The number, in its stream, of the first one.
+
+    Returns:
+        (s, count), multiples of 2^-16.
     """
     values = np.stack([integers(seed, stream, count, first) for stream in streams])
     s = len(streams)

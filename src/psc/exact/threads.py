@@ -66,7 +66,7 @@ def pool_of(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def side_by_side(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """function of every item, in their order, on as many threads as there are workers."""
+    """The function's results of every item, in the items' order, on as many threads as there are workers."""
     items = list(items)
     threads = min(len(items), workers())
     if threads <= 1:
@@ -90,14 +90,14 @@ def spread() -> Iterator[None]:
 
 
 def _start_worker() -> None:
-    """A new thread has PyTorch's defaults, but for these."""
+    """Set up a new thread, which has PyTorch's defaults otherwise."""
     _one_thread_per_operation()
     _here.workers = 1
     torch.set_grad_enabled(False)
 
 
 def _one_thread_per_operation() -> int:
-    """In this thread; returns how many it had.
+    """Use one thread for every operation in this thread of Python; returns how many it used before.
 
     PyTorch's setting is also that of threads to come, which shall not change: so another thread sets it
     back at once.

@@ -29,7 +29,18 @@ def packed(alpha: Image.Image) -> bytes:
 
 
 def read_alpha(parts: Mapping[str, bytes], size: tuple[int, int]) -> Image.Image | None:
-    """A picture's alpha, mode L, if the parts have one; PscError for what no encoder writes."""
+    """A picture's alpha, from the parts of a file's header.
+
+    Args:
+        parts: What the picture carries, by name.
+        size: Width and height that the alpha must have.
+
+    Returns:
+        Mode L; None if the parts have no alpha.
+
+    Raises:
+        PscError: For an alpha that no encoder writes.
+    """
     return _unpacked(parts["alpha"], size) if "alpha" in parts else None
 
 

@@ -53,7 +53,7 @@ def _is_array(image: Any) -> bool:
 
 
 def _array(image: Any) -> NDArray[Any]:
-    """A tensor may be on a device and part of a graph."""
+    """The array of an object that is like one, such as a tensor on another device, or part of a graph."""
     try:
         return np.asarray(image.detach().cpu() if hasattr(image, "detach") else image)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 UNIT = 65536
-"""Of numbers with 16 binary digits behind the point."""
+"""One, in numbers with 16 binary digits behind the point."""
 
 
 @dataclass(frozen=True)
 class Parametric:
-    """(a x + b)^g + e from x = d on, c x + f below; by default a plain power."""
+    """y = (a x + b)^g + e for x from d on, c x + f below; by default y = x^g."""
 
     g: float
     a: float = 1.0
@@ -25,12 +25,12 @@ class Parametric:
     f: float = 0.0
 
     def __call__(self, x: Floats) -> Floats:
-        """Of numbers in [0, 1]."""
+        """The linear light, in [0, 1], of numbers in [0, 1]."""
         power = np.maximum(self.a * x + self.b, 0) ** self.g + self.e
         return np.where(x >= self.d, power, self.c * x + self.f)
 
     def tag(self) -> bytes:
-        """As a tag of type para. e and f are 0 in all that is written."""
+        """The curve as an ICC tag of type para, without e and f, which are 0 in all that is written."""
         values = (
             (self.g,) if (self.a, self.b, self.d) == (1, 0, 0) else (self.g, self.a, self.b, self.c, self.d)
         )
@@ -44,11 +44,11 @@ class Table:
     values: tuple[float, ...]
 
     def __call__(self, x: Floats) -> Floats:
-        """Of numbers in [0, 1]."""
+        """The linear light, in [0, 1], of numbers in [0, 1]."""
         return np.interp(x, np.linspace(0, 1, len(self.values)), self.values)
 
     def tag(self) -> bytes:
-        """As a tag of type curv."""
+        """The curve as an ICC tag of type curv."""
         rounded = [round(min(max(value, 0.0), 1.0) * 65535) for value in self.values]
         return b"curv" + bytes(4) + struct.pack(f">I{len(rounded)}H", len(rounded), *rounded)
 
@@ -59,7 +59,7 @@ COUNTS = (1, 3, 4, 5, 7)
 
 
 def parse_curve(tag: bytes) -> Curve:
-    """A tag of type para or curv; ValueError or struct.error for what is none."""
+    """The curve in an ICC tag of type para or curv; ValueError or struct.error for what is none."""
     if tag[:4] == b"para":
         (kind,) = struct.unpack_from(">H", tag, 8)
         if kind >= len(COUNTS):

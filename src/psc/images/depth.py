@@ -43,7 +43,7 @@ def bits(image: Image.Image) -> int:
 
 
 def _declared(head: bytes) -> int:
-    """By the SIZ marker of JPEG 2000, or the pixi box of AVIF."""
+    """Bits per sample that the SIZ marker of JPEG 2000 or the pixi box of AVIF declares; 8 without either."""
     if (siz := head.find(b"\xff\x4f\xff\x51")) >= 0 and len(head) > siz + 42:
         return (head[siz + 42] & 127) + 1
     if (pixi := head.find(b"pixi\0\0\0\0")) >= 0 and len(head) > pixi + 9:
@@ -98,6 +98,6 @@ def _white_of_tiff(image: Image.Image, highest: float) -> float:
 
 
 def _numbers(image: Image.Image, tag: int) -> list[float]:
-    """The values of a TIFF file's tag."""
+    """The values of a TIFF file's tag; none if it is missing."""
     found = image.tag_v2.get(tag, ())  # type: ignore[attr-defined]
     return [float(value) for value in (found if isinstance(found, tuple) else (found,))]

@@ -59,7 +59,16 @@ def _merged(options: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _option(value: bytes, item: str, name: str) -> dict[str, Any] | None:
-    """None: not in this format."""
+    """Pillow's option that writes a picture's metadata of one kind.
+
+    Args:
+        value: The metadata's bytes.
+        item: "icc_profile", "exif" or "xmp".
+        name: Of the format.
+
+    Returns:
+        The option by name; None if this format cannot have these.
+    """
     if item == "exif":
         tags = _tags(value)
         if name in ("TIFF", "AVIF") and not tags:
@@ -94,7 +103,7 @@ def _tags(exif: bytes) -> Image.Exif | None:
 
 
 def _text(xmp: bytes) -> str | None:
-    """A packet as text; PNG files have it as UTF-8, others may have it as UTF-16."""
+    """An XMP packet, in UTF-8 as PNG files have it or in UTF-16, as text; None if it is none."""
     wide = b"\0" in xmp[:2] or xmp[:2] in (b"\xff\xfe", b"\xfe\xff")
     little = xmp[:2] == b"\xff\xfe" or xmp[1:2] == b"\0"
     try:
@@ -106,7 +115,7 @@ def _text(xmp: bytes) -> str | None:
 
 
 def _is_written(option: Mapping[str, Any], item: str, name: str) -> bool:
-    """By a trial."""
+    """Whether a format takes an option: found by writing an empty picture with it."""
     try:
         with Image.open(io.BytesIO(saved(Image.new("L", (1, 1)), name, option))) as image:
             image.load()
@@ -116,7 +125,7 @@ def _is_written(option: Mapping[str, Any], item: str, name: str) -> bool:
 
 
 def saved(image: Image.Image, name: str, options: Mapping[str, Any]) -> bytes:
-    """A file's bytes; raises whatever Pillow raises."""
+    """The bytes of a picture file; raises whatever Pillow raises."""
     file = io.BytesIO()
     own = {"sizes": [image.size]} if name == "ICO" else SAVE_OPTIONS.get(name, {})
     image.save(file, name, **own, **options)

@@ -27,13 +27,18 @@ BRADFORD: Floats = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367
 
 @dataclass(frozen=True)
 class Profile:
-    """colorants: (3, channels): X, Y, Z of each channel. curves: one per channel; 3 channels, or 1 (grey)."""
+    """A profile of curves and primaries.
+
+    Attributes:
+        colorants: (3, channels): X, Y, Z of each channel, under D50.
+        curves: One per channel: 3 (RGB) or 1 (grey).
+    """
 
     colorants: Floats
     curves: tuple[Curve, ...]
 
     def xyz(self, colours: Floats) -> Floats:
-        """(N, channels) in [0, 1] -> (N, 3)."""
+        """X, Y, Z (N, 3) under D50 of colours (N, channels) in [0, 1]."""
         linear = np.stack([curve(colours[:, i]) for i, curve in enumerate(self.curves)], 1)
         return np.asarray(linear @ self.colorants.T)
 
@@ -79,7 +84,18 @@ def _xyz(tag: bytes) -> Floats:
 
 
 def colorants(primaries: Sequence[Point], white: Point) -> Floats:
-    """Of primaries (x, y) and a white, adapted to D50 (Bradford). ValueError if they span no colours."""
+    """The colorants of primaries under a white, adapted to D50 (Bradford).
+
+    Args:
+        primaries: x and y of each channel.
+        white: x and y.
+
+    Returns:
+        (3, channels).
+
+    Raises:
+        ValueError: If the primaries span no colours.
+    """
     if min(white[1], *(y for _, y in primaries)) <= 0:
         raise ValueError("a chromaticity without luminance")
     columns = np.stack([_from_xy(*xy) for xy in primaries], 1)

@@ -35,7 +35,7 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def _without_key(image: Image.Image) -> Image.Image:
-    """Pillow's own conversions fail on keys that are not what they should be."""
+    """The picture without its transparent colour, on which Pillow's conversions fail if it is not sound."""
     image = image.copy()
     del image.info["transparency"]
     return image
@@ -67,7 +67,7 @@ def profile(image: Image.Image) -> bytes:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """CMYK through its profile, or as the complement of RGB if it has none that works; LAB."""
+    """The RGB of a CMYK picture, through its profile (or as a complement, if none works), or of a LAB one."""
     from PIL import ImageCms
 
     lab = image.mode == "LAB"

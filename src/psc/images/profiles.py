@@ -27,7 +27,14 @@ SRGB_PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 
 @dataclass(frozen=True)
 class Standard:
-    """primaries: of red, green and blue, as x and y; none: grey."""
+    """A well-known profile.
+
+    Attributes:
+        name: As the profile's description has it.
+        curve: From a number to linear light.
+        primaries: x and y of red, green and blue; none: grey.
+        white: x and y.
+    """
 
     name: str
     curve: Curve
@@ -101,9 +108,16 @@ def recognised(profile: bytes, grey: bool) -> int | None:
 
 
 def fitting(profile: bytes, grey: bool) -> bytes:
-    """A profile of a grey picture's or an RGB picture's own kind; nothing, and a warning, if that cannot be.
+    """A profile that fits a picture's mode.
 
     A profile of RGB on a grey picture (which PNG files must not have) becomes the one of its greys.
+
+    Args:
+        profile: ICC profile.
+        grey: Whether the picture is.
+
+    Returns:
+        The profile, or one of the other kind that renders the same; empty, with a warning, if there is none.
     """
     space = icc.space(profile)
     if not space or space == (b"GRAY" if grey else b"RGB "):
@@ -155,7 +169,13 @@ def _built(name: str, curve: Curve, primaries: Sequence[icc.Point], white: icc.P
 
 
 def _alike(seen: Floats, number: int, colours: Floats) -> bool:
-    """Whether X, Y, Z are within half a level of the standard's, for the colours in question."""
+    """Whether colours look the same under a profile and under a standard one.
+
+    Args:
+        seen: (N, 3) X, Y, Z of the colours under the profile.
+        number: Of the standard profile.
+        colours: Those of the grid.
+    """
     for display in {number if STANDARDS[number].primaries else 1, 1}:
         difference = _displayed(seen, display) - _shown(number, display, len(colours))
         if not np.abs(difference).max() <= TOLERANCE:  # NaN is no likeness

@@ -23,7 +23,10 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
     Args:
         target: A file's name, or ``-`` for standard output, which gets a PNG file.
         mode: Of the picture to come.
-        size: The same; its width and height.
+        size: Width and height of the picture to come.
+
+    Returns:
+        The format's name.
 
     Raises:
         PscError: If no such file can be written.
@@ -83,14 +86,14 @@ def encode_picture(image: Image.Image, name: str) -> bytes:
 
 
 def _bare(image: Image.Image) -> Image.Image:
-    """Without ``info``, of which some of Pillow's writers take more than they are told."""
+    """The picture without ``info``, of which some of Pillow's writers take more than they are told."""
     image = image.copy()
     image.info.clear()
     return image
 
 
 def _size(data: bytes, expected: tuple[int, int]) -> tuple[int, int]:
-    """What Pillow reads from a file; what is expected, if Pillow does not read such files."""
+    """The size that Pillow reads from a file; the expected one, if Pillow does not read such files."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             return image.size

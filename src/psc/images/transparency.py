@@ -53,7 +53,9 @@ def key_alpha(image: Image.Image) -> Image.Image | None:
 
 
 def _palette_alpha(key: object) -> NDArray[np.uint8] | None:
-    """Of each of 256 entries; those that a file says nothing about are opaque, more than 256 mean nothing."""
+    """The alpha of a palette's 256 entries; those that ``key`` says nothing of are opaque. None if it is
+    none.
+    """
     alpha = np.full(256, 255, np.uint8)
     if isinstance(key, bytes):
         found = np.frombuffer(key[:256], np.uint8)
@@ -66,7 +68,11 @@ def _palette_alpha(key: object) -> NDArray[np.uint8] | None:
 
 
 def _shallow_key(values: NDArray[Any], key: int) -> int:
-    """A grey of a file of 2 or 4 bits that was loaded elsewhere: no pixel has it, and all are multiples."""
+    """The transparent grey of a file of 2 or 4 bits per sample, in the 8 bits that its pixels were scaled to.
+
+    A picture that was loaded elsewhere does not tell the file's depth: it is seen by no pixel having the
+    colour, and all being multiples of the shallow file's greys.
+    """
     if 0 < key < 16 and not (values == key).any():
         for highest in (3, 15):
             if key <= highest and not (values % (255 // highest)).any():
@@ -85,7 +91,10 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _deep_key(image: Image.Image, key: tuple[int, int, int]) -> NDArray[Any]:
-    """Which pixels are the colour in all of their 16 bits: Pillow reads the high bytes, told so the low."""
+    """Which pixels of a PNG file have the colour in all of their 16 bits.
+
+    Pillow reads 8 bits: of each sample first the high byte, then, told another byte order, the low one.
+    """
     fp: Any = image.fp  # type: ignore[attr-defined]
     place = fp.tell()
     fp.seek(0)

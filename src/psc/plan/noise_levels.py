@@ -11,16 +11,16 @@ HIGHEST = 117
 
 
 def sigma(j: int) -> float:
-    """The noise's standard deviation at level j, in pixel units (pixels are in [-1, 1])."""
+    """The noise's standard deviation at noise level j, in pixel units (pixels are in [-1, 1])."""
     return j**5 / 2.0**30
 
 
 def level_above(variance: float, lowest: int = LOWEST) -> int:
-    """The lowest level, from ``lowest`` to HIGHEST, whose sigma^2 is at least ``variance``."""
+    """The lowest noise level, from ``lowest`` to HIGHEST, whose sigma^2 is at least ``variance``."""
     return next((j for j in range(lowest, HIGHEST) if sigma(j) * sigma(j) >= variance), HIGHEST)
 
 
 def schedule(start: int, steps: int, end: int = LOWEST) -> list[int]:
-    """``steps`` levels from ``start`` down to ``end``, evenly spaced (ties round down)."""
+    """``steps`` noise levels from ``start`` down to ``end``, evenly spaced (ties round down)."""
     span = start - end
     return [start - (2 * i * span + steps - 1) // (2 * (steps - 1)) for i in range(steps)]

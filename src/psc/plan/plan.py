@@ -42,7 +42,7 @@ class Level:
 
     @property
     def directions(self) -> int:
-        """How many principal components a window can have: each step's samples are centred."""
+        """How many principal components a window can have: e (s - 1), as each step's samples are centred."""
         return self.estimates * (self.samples - 1)
 
 
@@ -53,8 +53,8 @@ class Round:
     Attributes:
         level: Index into the plan's levels.
         rows: Rows per window that are measured, or FULL_BASIS.
-        steps: Of DDRM; a full basis without steps draws nothing: it refines what the level's full basis has
-            measured.
+        steps: Of DDRM (psc.posterior.ddrm), 2 to 255; a full basis without steps draws nothing: it refines
+            what the level's full basis has measured.
     """
 
     level: int
@@ -165,7 +165,14 @@ class Plan:
         yield lambda: not (self.paper and len(drawn) < len(rounds)), "the paper's plan has nothing to refine"
 
     def nfe(self, rounds: int) -> float:
-        """Network evaluations of the first rounds, over all samples, in full-resolution equivalents."""
+        """Network evaluations per picture over all samples, in full-resolution equivalents.
+
+        Args:
+            rounds: Of the plan's first so many rounds.
+
+        Returns:
+            The sum of samples times steps, each evaluation at scale S counted as 1 / S^2.
+        """
         return sum(
             self.levels[item.level].samples * item.steps / self.levels[item.level].scale ** 2
             for item in self.rounds[:rounds]
@@ -228,6 +235,10 @@ class Settings:
             raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
 
     def by_level(self) -> list[tuple[int, int]]:
-        """(level, number of its rounds) in the order of coding."""
+        """The rounds' levels in the order of coding.
+
+        Returns:
+            Pairs of a level's index and how many of the rounds it has, coarsest first.
+        """
         levels = [item.level for item in self.plan.rounds[: self.rounds]]
         return [(level, levels.count(level)) for level in sorted(set(levels), reverse=True)]

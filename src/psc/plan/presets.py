@@ -21,8 +21,12 @@ def _effort(
 ) -> Plan:
     """Principal components while they pay, then each level's full basis: coarsest, middle, full resolution.
 
-    samples: of the levels, finest first. middle: steps of its first round and of the others. finest: steps of
-    its two rounds. rows, end: at full resolution.
+    Args:
+        samples: Of the levels, finest first.
+        middle: Steps of the middle level's first round, and of its others.
+        finest: Steps of full resolution's two rounds.
+        rows: Of full resolution's principal components.
+        end: Noise level that full resolution's draws end at.
     """
     few, many, most = samples
     fresh, again = middle
@@ -79,14 +83,23 @@ LATENT_PAPER = Plan(
 WORST_STEP, BEST_STEP = 180, 60
 """Step indices of qualities 0 and 100."""
 WORST_LATENT_STEP, BEST_LATENT_STEP = 168, 88
-"""The same for latents, whose numbers are about 1 where pixels' are about .5."""
+"""Step indices of qualities 0 and 100 for latents, whose numbers are about 1 where pixels' are about 0.5."""
 Preset = Literal["default", "progressive", "paper", "latent", "latent-paper"]
 """Of pixels, and of latents."""
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
 def at_step(index: int, seed: int = 0, effort: int | None = None) -> Settings:
-    """The default preset with a step of one's own; effort: 1 (fastest) to 9 (smallest), None for 5."""
+    """Settings of the preset "default" with a quantiser step of one's own.
+
+    Args:
+        index: Of the step, FINEST_STEP to 255: :func:`psc.plan.plan.step_size`.
+        seed: Of the noise, 0 to 2^64 - 1.
+        effort: 1 (fastest) to 9 (smallest file), None for 5.
+
+    Raises:
+        PscError: For a number out of range.
+    """
     effort = DEFAULT_EFFORT if effort is None else effort
     if effort not in EFFORTS:
         raise PscError(f"effort {effort} came; expected a whole number from 1 (fastest) to {max(EFFORTS)}")
@@ -94,7 +107,16 @@ def at_step(index: int, seed: int = 0, effort: int | None = None) -> Settings:
 
 
 def finest(preset: str, seed: int = 0, effort: int | None = None) -> Settings:
-    """The settings of a preset with its finest step and all of its rounds: where rate control starts from."""
+    """The settings of a preset with its finest step and all of its rounds: where rate control starts from.
+
+    Args:
+        preset: One of PRESETS.
+        seed: Of the noise, 0 to 2^64 - 1.
+        effort: Of the preset "default": 1 to 9, None for 5.
+
+    Raises:
+        PscError: For an unknown preset, or a number out of range.
+    """
     return settings(100, preset, seed, effort)
 
 
@@ -105,9 +127,13 @@ def settings(quality: float, preset: str = "default", seed: int = 0, effort: int
         quality: 0 (smallest file) to 100. For "default", "progressive" and "latent" the step shrinks evenly
             in its logarithm, by an octave every 13 (latent: 20) points. For "paper" and "latent-paper", whose
             step is fixed, it sets the number of rounds, 1 to 255, evenly in its logarithm.
-        preset: One of PRESETS. "progressive" is as "default", measured at twice the step and then refined.
-        seed: Of the noise.
+        preset: "default", "progressive" (measured at twice the step and then refined), "paper" (the published
+            scheme); "latent" and "latent-paper" for models of latents.
+        seed: Of the noise, 0 to 2^64 - 1.
         effort: Of the preset "default", 1 (fastest) to 9 (smallest), None for 5; the others have none.
+
+    Returns:
+        A plan, how many of its rounds, a quantiser step, the seed: for :func:`psc.encode_with`.
 
     Raises:
         PscError: For an unknown preset, or a quality or an effort out of range.

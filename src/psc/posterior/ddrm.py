@@ -29,11 +29,16 @@ from psc.prior.protocol import Prior
 def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw, progress: Count) -> None:
     """Anneal every particle to a posterior sample, in place; float32 multiples of 2^-16.
 
-    particles: (s, how.estimates x C, h, w); the last C channels are where each starts. It leaves its last
-    estimates there, the sample being the last one. projector is P. C is the prior's number of channels, or 1
-    for a grey picture under a colour prior. ``progress`` is called with the number of network evaluations
-    just done. The particles are independent, each with a noise stream of its own: grouping them does not
-    change them.
+    The particles are independent, each with a noise stream of its own: grouping them does not change them.
+
+    Args:
+        prior: D.
+        projector: P.
+        particles: (s, how.estimates x C, h, w); the last C channels are where each starts. It leaves its last
+            estimates there, the sample being the last one. C is the prior's number of channels, or 1 for a
+            grey picture under a colour prior.
+        how: Steps, noise levels, noise.
+        progress: Called with the number of network evaluations just done.
     """
     channels = particles.shape[1] // how.estimates
 
@@ -55,10 +60,13 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
 def _noised(
     prior: Prior, projector: Projector, x0: torch.Tensor, step: int, some: range, how: Draw, sigma_j: float
 ) -> torch.Tensor:
-    """x at noise level sigma_j as above, with the prior's channels: (B, C, h, w).
+    """x at noise level sigma_j as above.
 
     A grey picture (one channel) is a colour picture whose channels are known to be equal: their common
     noise is the mean of the prior's channels.
+
+    Returns:
+        (B, prior.channels, h, w).
     """
     ratio = prior.channels // x0.shape[1]
     tau = math.sqrt(max(sigma_j * sigma_j - ratio * (how.sigma_y * how.sigma_y), 0.0))

@@ -20,7 +20,7 @@ from psc.prior.protocol import Prior
 GROUP, LATENT_GROUP = 2**20, 2**16
 """Pixels (particles x height x width) that go through a step together at most, one particle at least."""
 SMALLEST, LARGEST = 2**14, 2**17
-"""The same for a thread's group; smaller ones would wait for the interpreter, not for the processor."""
+"""Pixels of a thread's group; smaller ones would wait for the interpreter, not for the processor."""
 
 Anneal = Callable[[range, Count], None]
 """Takes the particles of these numbers through all their steps; counts the evaluations as they are done."""
@@ -32,7 +32,14 @@ class _StoppedError(Exception):
 
 
 def each_group(prior: Prior, particles: torch.Tensor, anneal: Anneal, count: Count) -> None:
-    """Anneal the particles (s, C, h, w), group by group. count is called in this thread."""
+    """Anneal all particles, group by group.
+
+    Args:
+        prior: Which the groups' size depends on.
+        particles: (s, C, h, w), of which ``anneal`` knows.
+        anneal: Takes the particles of some numbers through all their steps.
+        count: Called with every number of network evaluations just done; in this thread.
+    """
     s, (threads, size) = len(particles), _division(prior, particles)
     groups = [range(first, min(first + size, s)) for first in range(0, s, size)]
     if threads > 1 and len(groups) > 1:
@@ -49,7 +56,7 @@ def side_by_side(prior: Prior, particles: torch.Tensor) -> int:
 
 
 def _division(prior: Prior, particles: torch.Tensor) -> tuple[int, int]:
-    """The number of threads, and the size of the groups."""
+    """How many threads work side by side, and how many particles a group has."""
     pixels = particles.shape[2] * particles.shape[3]
     if not (prior.exact and prior.device.type == "cpu"):
         return 1, max(1, (GROUP if prior.factor == 1 else LATENT_GROUP) // pixels)

@@ -51,10 +51,18 @@ LEAST = 1e-4
 
 
 def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw, progress: Count) -> None:
-    """Anneal every particle (s, C, h, w) to a posterior sample, in place; float32, not exact.
+    """Anneal every particle to a posterior sample, in place; float32, not exact.
 
-    The arguments are those of :func:`psc.posterior.ddrm.draw`, with one estimate. PscError if the prior has
-    no derivative.
+    Args:
+        prior: D, with its derivative.
+        projector: P.
+        particles: (s, C, h, w): where each starts. C is the prior's number of channels, or 1 for a grey
+            picture under a colour prior.
+        how: Steps, noise levels, noise; one estimate.
+        progress: Called with the number of network evaluations just done.
+
+    Raises:
+        PscError: If the prior has no derivative.
     """
     if not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
@@ -95,22 +103,30 @@ class Guide:
     """
 
     def __init__(self, prior: Differentiable, projector: Projector, how: Draw, channels: int) -> None:
-        self.prior, self._agree, self._how = prior, projector, how
+        self.prior, self._projector, self._how = prior, projector, how
         self._ratio = prior.channels // channels
 
     def __call__(self, x: torch.Tensor, noise: torch.Tensor, sigma_t: float) -> torch.Tensor:
-        """D_y of x (B, C, h, w) at noise level sigma; noise (B, prior.channels, h, w): for grey's colours."""
+        """The posterior's denoised estimate D_y.
+
+        Args:
+            x: (B, C, h, w) at noise level sigma.
+            noise: (B, prior.channels, h, w) standard normal: for a grey picture's colours.
+            sigma_t: sigma.
+        """
         colours = x + sigma_t * (noise - self.own(noise)) if self._ratio > 1 else x
         estimate = self.own(evaluate(self.prior, colours, sigma_t, self._how.scale))
         power = sigma_t * sigma_t / self._ratio
-        v = projected(self._agree, estimate) - estimate
+        v = projected(self._projector, estimate) - estimate
         pulled = self._pulled_back(colours, v, sigma_t)
         share = _dot(v, pulled) / _dot(v, v).clamp_min(torch.finfo(v.dtype).tiny)
         variance = power * share.clamp_min(LEAST)
         return estimate + power / (variance + self._how.sigma_y**2) * pulled
 
     def own(self, x: torch.Tensor) -> torch.Tensor:
-        """The picture's channels of the prior's: their mean if it is grey."""
+        """The picture's channels (B, C, h, w) of the prior's (B, prior.channels, h, w): their mean if it is
+        grey.
+        """
         return x.mean(1, keepdim=True) if self._ratio > 1 else x
 
     def _pulled_back(self, colours: torch.Tensor, v: torch.Tensor, sigma_t: float) -> torch.Tensor:
@@ -125,5 +141,5 @@ class Guide:
 
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """(B, 1, 1, 1)."""
+    """Inner products of pictures (B, C, h, w), as (B, 1, 1, 1)."""
     return (a * b).sum((1, 2, 3), keepdim=True)

@@ -94,11 +94,22 @@ def projected(projector: Projector, x: torch.Tensor) -> torch.Tensor:
 def evaluate(
     prior: Prior, x: torch.Tensor, sigma: float, scale: int, mirrored: list[bool] | None = None
 ) -> torch.Tensor:
-    """prior.denoise on the CPU for any height and width; PscError if it returns what is no number.
+    """The prior's estimates for pictures of any height and width, on the CPU.
 
-    mirrored: of which pictures the mirror image is evaluated, and mirrored back: with an exact prior, which
-    is no more right about one than about the other, so that the two kinds' errors differ and their mean's
-    is smaller (a self-ensemble that costs nothing). Others see all as they are.
+    Args:
+        prior: What is asked.
+        x: (B, C, h, w) at noise level sigma.
+        sigma: The noise's standard deviation.
+        scale: Of the pictures: see :meth:`psc.prior.Prior.denoise`.
+        mirrored: Of which pictures the mirror image is evaluated, and mirrored back: with an exact prior,
+            which is no more right about one than about the other, so that the two kinds' errors differ and
+            their mean's is smaller (a self-ensemble that costs nothing). Others see all as they are.
+
+    Returns:
+        (B, C, h, w).
+
+    Raises:
+        PscError: If the prior returns what is no number.
     """
     turned = torch.tensor(mirrored or [False]) & prior.exact
     if turned.any():

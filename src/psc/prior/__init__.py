@@ -15,10 +15,14 @@ def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fals
             priors`` lists them), a checkpoint's file or a model's folder, or the id of a model on the Hugging
             Face hub (owner/name or owner/name@revision).
         device: Of PyTorch: "cpu", "cuda", ...
-        half: Evaluate its network in float16.
+        half: Evaluate its network in float16; not the embedded one.
+
+    Returns:
+        The prior, its network loaded. To give it a caption or a class, see :func:`psc.prior.conditioned`.
 
     Raises:
-        PscError: For a model that is not there, with the command that fetches it.
+        PscError: For a model that is not there, with the command that fetches it, or a device that cannot be
+            used.
     """
     from psc.errors import PscError
     from psc.prior.pretrained.loading import load_diffusion
@@ -31,9 +35,19 @@ def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fals
 
 
 def conditioned(prior: Prior, condition: str, guidance: float = 1.0) -> Prior:
-    """The prior given a caption or a class's number (DiffusionPrior.conditioned).
+    """A prior that is told what the picture shows; an encoder writes that into the file.
 
-    Without a condition it is the prior itself. PscError for one that takes none.
+    Args:
+        prior: A pre-trained one that takes captions or classes.
+        condition: A caption, or a class's number ("207"); empty for none, which gives the prior itself.
+        guidance: g of classifier-free guidance (Ho and Salimans, 2022), 0 to 31.875 in steps of 1/8; 1 is the
+            model as it is.
+
+    Returns:
+        A prior with a fingerprint of its own.
+
+    Raises:
+        PscError: For a prior that takes no condition, or a guidance without one.
     """
     from psc.errors import PscError
     from psc.prior.pretrained.prior import DiffusionPrior

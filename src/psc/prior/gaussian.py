@@ -25,7 +25,13 @@ class HaarGaussian:
     def __init__(
         self, low: float = 2.0, detail: tuple[float, ...] = (0.1, 0.3, 0.6), channels: int = 3
     ) -> None:
-        """low, detail: standard deviations in pixel units; one detail per Haar stage, finest first."""
+        """A prior of pictures with independent Haar coefficients.
+
+        Args:
+            low: Standard deviation of the low-pass coefficients, in pixel units.
+            detail: The details', one per Haar stage, finest first.
+            channels: Of the pictures.
+        """
         self.low, self.detail, self.channels = low, detail, channels
         self.multiple = 2 ** len(detail)
         packed = struct.pack(f"<B{len(detail) + 1}d", channels, low, *detail)

@@ -6,13 +6,16 @@ import torch
 
 
 class Prior(Protocol):
-    """A denoiser in the variance-exploding parametrisation of EDM (Karras et al., 2022, section 2).
+    """A denoiser in the variance-exploding parametrisation of EDM.
+
+    Karras, Aittala, Aila and Laine, "Elucidating the design space of diffusion-based generative models"
+    (2022), section 2.
 
     Attributes:
         channels: Of the pictures it models: 3 for RGB; for a model of latents the latents' (4 for Stable
             Diffusion), and sizes and noise levels are then the latents', too.
         multiple: Heights and widths must be multiples of it.
-        factor: Side in the picture's pixels of what one of its pixels stands for: 1, or more for latents.
+        factor: Side, in the picture's pixels, of what one of its pixels stands for: 1, or more for latents.
         fingerprint: SHA-256 digest (32 bytes) of what determines its output; a file names its prior by it.
         exact: Whether denoise gives the same bits on every machine.
         name: For messages.
@@ -28,12 +31,12 @@ class Prior(Protocol):
     device: torch.device
 
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
-        """E[x0 | x0 + sigma n = x] for n standard normal.
+        """The estimate E[x0 | x0 + sigma n = x] of the clean picture, for n standard normal.
 
         Args:
-            x: (B, channels, H, W) float32, pixels in [-1, 1] plus noise.
-            sigma: One of the sampler's noise levels (psc.plan.noise_levels); a prior that takes others, too,
-                rounds them to its own.
+            x: (B, channels, H, W) float32: pixels in [-1, 1] plus noise.
+            sigma: One of the sampler's noise levels (:mod:`psc.plan.noise_levels`); a prior that takes
+                others, too, rounds them to its own.
             scale: Each pixel of x0 is the mean of a square of so many pixels a side (a prior need not care).
 
         Returns:
@@ -50,10 +53,10 @@ class Differentiable(Prior, Protocol):
         """J^T v, with J the derivative of denoise(x, sigma, scale) with respect to x.
 
         Args:
-            x: (B, channels, H, W) float32.
-            v: The same shape.
-            sigma: As for denoise.
-            scale: As for denoise.
+            x: (B, channels, H, W) float32: pixels in [-1, 1] plus noise.
+            v: What is pulled back, of the same shape.
+            sigma: The noise level.
+            scale: Of x, as for denoise.
 
         Returns:
             The same shape, float32.

@@ -30,7 +30,7 @@ def positive(name: str, unit: str, value: object) -> float:
 
 
 def whole_bytes(value: object) -> int:
-    """A target size: a whole number of bytes, 800.0 as well as 800; PscError for anything else."""
+    """A target size as a whole number of bytes, 800.0 as well as 800; PscError for anything else."""
     number = positive("target size", "bytes", value)
     if not number.is_integer():
         raise PscError(f"the target size {value!r} came; expected a whole number of bytes")

@@ -64,7 +64,7 @@ class PsnrTarget:
         return self._over(side) >= 0
 
     def confirm(self, found: Found) -> Found:
-        """The same file, its PSNR measured unless it has been."""
+        """A file whose PSNR is measured, unless it has been."""
         if found.certain:
             return found
         again = self._found(found.side, found.data, self._over(found.side), True)

@@ -39,7 +39,7 @@ class Search:
         return best, self._steps.finest_tried
 
     def _confirmed(self, best: Found) -> Found:
-        """The same file, its miss certain; what that costs counts with its attempt."""
+        """A file whose miss is certain; what that costs counts with its attempt."""
         self._budget.spent -= best.session.nfe
         best = self._target.confirm(best)
         self._budget.spent += best.session.nfe

@@ -41,9 +41,10 @@ class SizeTarget:
         return Found(data, side, outlook.excess, miss, sum(side.session.errors()), good)
 
     def accept(self, side: Encoder) -> Found:
-        """The same; where there was no room for all rounds, the excess is a guess, and counts as a miss.
+        """The file as it is, filled up or cut in its last round.
 
-        (But for the paper's plans: to add rounds until there is no room is what they are made for.)
+        Where there was no room for all rounds, the excess is a guess, and counts as a miss (but for the
+        paper's plans: to add rounds until there is no room is what they are made for).
         """
         planned, missing = side.header.settings.rounds, side.missing
         excess = side.writer.bits / self.limit * math.sqrt(planned / (planned - missing))
@@ -57,5 +58,5 @@ class SizeTarget:
         return not has_room(side, self.limit)
 
     def confirm(self, found: Found) -> Found:
-        """A file's size is certain."""
+        """The file as it is: its size is certain."""
         return found

@@ -87,5 +87,5 @@ class Target(Protocol):
         ...
 
     def confirm(self, found: Found) -> Found:
-        """The same file, its miss certain."""
+        """The file, its miss certain."""
         ...

@@ -193,8 +193,8 @@ FAIR = math.e
 """How far from LAMBDA, as a factor, a multiplier may be without costing much: 0.05 dB and less
 (docs/ablations.md has what others cost)."""
 HALVINGS = 7
-"""Of the range of multipliers, or of sizes: to about 4 %, and 1 %. A choice."""
+"""Times that a range of multipliers is halved (to about 4 %), or one of sizes (1 %). A choice."""
 SAMPLES = 2
-"""Of the restoration or of the last round, from which PSNR or bits are estimated first. A choice."""
+"""Samples of the restoration, or of the last round, that PSNR or bits are estimated from first. A choice."""
 QUICK_STEPS = 4
 """Steps of the two samples with which full resolution is tried out: a twelfth of an encode. A choice."""

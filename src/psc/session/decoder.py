@@ -40,7 +40,8 @@ class Decoded:
         symbols: Single measurements that were certain.
         complete: Whether that is all that the encoder wrote; if not, ``note`` says why.
         note: What is wrong with the file, as a sentence; empty if nothing is.
-        nfe: Network evaluations of the rounds, and of the restoration (see Progress).
+        nfe: Network evaluations of the rounds, and of the restoration, over all samples, in full-resolution
+            equivalents.
         deviation: If asked for, how much posterior samples differ: (height, width) float32, their standard
             deviation in 8-bit grey levels.
     """
@@ -58,18 +59,25 @@ class Decoder:
     """A file being decoded; iterating over it gives the preview after every round, coarse to fine.
 
     Attributes:
-        header: What the file begins with.
-        metadata: icc_profile, exif and xmp, what there is: as in the pictures' ``info``.
-        session: The state after the last round.
-        note: What is wrong with the file, as a sentence; empty if nothing is.
-        ended: Whether no further round can be read.
-        mismatched: Whether that is because the state here is not the encoder's.
+        header (Header): What the file begins with: width, height, settings and more.
+        metadata (Mapping[str, bytes]): icc_profile, exif and xmp, what there is: as in the pictures'
+            ``info``.
+        session (Session): The state after the last round, for research: measurements, particles, digest.
+        note (str): What is wrong with the file, as a sentence; empty if nothing is.
+        ended (bool): Whether no further round can be read.
+        mismatched (bool): Whether that is because the state here is not the encoder's.
     """
 
     def __init__(
         self, header: Header, session: Session, note: str = "", *, allow_partial: bool = False
     ) -> None:
         """A decoder that has read nothing yet, or an encoder's session, which is its decoder's.
+
+        Args:
+            header: What the file begins with.
+            session: That the header describes, with a channel that reads; or an encoder's.
+            note: What is wrong with the file, if anything.
+            allow_partial: Whether an end or a defect of the body ends the decoding without an error.
 
         Raises:
             PscError: For alpha or metadata that no encoder writes.
@@ -108,7 +116,14 @@ class Decoder:
         return whole
 
     def run(self) -> "Decoder":
-        """Read all rounds that are left; returns itself."""
+        """Read all rounds that are left.
+
+        Returns:
+            The decoder itself.
+
+        Raises:
+            PscError: As :meth:`step`.
+        """
         self.session.expect(self.planned)
         while not self.ended:
             self.step()
@@ -119,7 +134,17 @@ class Decoder:
         return self.progressively("preview")
 
     def progressively(self, restoration: Restoration) -> Iterator[Decoded]:
-        """The picture after every round that is left; a cut file ends with what is certain of it."""
+        """The picture after every round that is left; a cut file ends with what is certain of it.
+
+        Args:
+            restoration: How it is made: see :meth:`picture`. "preview" costs no network evaluations.
+
+        Returns:
+            The pictures as the rounds are read.
+
+        Raises:
+            PscError: As :meth:`step`.
+        """
         self.session.expect(self.planned)
         while not self.ended:
             self.step()
@@ -132,9 +157,17 @@ class Decoder:
         """The picture of what has been read so far; the session stays as it is.
 
         Args:
-            restoration: One of :mod:`psc.session.restore`.
-            steps: Network evaluations per sample; None for the restoration's own number.
+            restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
+                restorations), "preview" (no network evaluation).
+            steps: Network evaluations per sample of the restoration, from 1; None for its own number.
             uncertainty: Also find how much samples differ.
+
+        Returns:
+            The picture and what it rests on; its ``nfe`` has the evaluations of the rounds and of this
+            restoration.
+
+        Raises:
+            PscError: For a restoration that is unknown, or that the prior cannot make.
         """
         session, before, deviation = self.session, self.session.nfe, None
         check(restoration, steps, session.prior)
@@ -153,8 +186,14 @@ class Decoder:
 
         Args:
             count: How many, from 1 to 10000.
-            restoration: "sample", "pigdm" or "ddrm".
-            steps: Network evaluations per sample; None for the restoration's own number.
+            restoration: How each is made: "sample", "pigdm" or "ddrm".
+            steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+
+        Returns:
+            The pictures as they are made, each with the network evaluations of its own restoration.
+
+        Raises:
+            PscError: For a count out of range, or a restoration that has no variations.
         """
         check_variations(count, restoration, steps, self.session.prior)
         return self._drawn(count, restoration, steps)
@@ -172,13 +211,27 @@ class Decoder:
         deviation: NDArray[np.float32] | None,
         before: float | None = None,
     ) -> Decoded:
-        """before: the session's nfe before the restoration, if that is not the rounds'."""
+        """A restoration (C, h, w) as a picture with all that is said of it.
+
+        Args:
+            found: The restoration, in the grid's numbers.
+            rounds_nfe: Network evaluations of the rounds.
+            deviation: What the picture's ``deviation`` is to be.
+            before: The session's evaluations before the restoration, if they are not the rounds'.
+        """
         nfe = (rounds_nfe, self.session.nfe - (rounds_nfe if before is None else before))
         image, note = metadata.join(self.colours(found), self._alpha, self.metadata), self.note
         return Decoded(image, self.session.rounds, self.session.symbols, not note, note, nfe, deviation)
 
     def colours(self, x: torch.Tensor) -> Image.Image:
-        """The picture of a grid's numbers (C, h, w): mode L or RGB, without metadata."""
+        """A grid's numbers as a picture without alpha and metadata.
+
+        Args:
+            x: (C, h, w): a restoration of the session, padded; pixels or latents.
+
+        Returns:
+            Mode L or RGB, of the file's size.
+        """
         return to_image(self._to_pictures(x[None])[0])
 
     def _to_pictures(self, samples: torch.Tensor) -> torch.Tensor:
@@ -186,7 +239,7 @@ class Decoder:
 
 
 def check_variations(count: int, restoration: Restoration, steps: int | None, prior: Prior) -> None:
-    """PscError if they are impossible."""
+    """Refuse, as a PscError, a number of variations or a restoration that is impossible."""
     check(restoration, steps, prior, several=True)
     if not 1 <= count <= MAX_VARIATIONS:
         raise PscError(f"{count} variations asked for; expected 1 to {MAX_VARIATIONS}")
@@ -200,10 +253,10 @@ def open_decoder(
 
     Args:
         data: The file's bytes.
-        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and decode what
-            is certain; otherwise each is a PscError.
-        prior: The one that the file names; None for the embedded prior.
-        progress: Hears of every group of network evaluations.
+        allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
+            certain; otherwise each is a PscError.
+        prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
+        progress: Called with a ``Progress`` after every group of network evaluations.
 
     Returns:
         The decoder: ``step()``, ``run()``, ``picture()``, ``variations()``, or iterate over it.
@@ -217,7 +270,20 @@ def open_decoder(
 
 
 def open_body(data: bytes, context: Context, allow_partial: bool) -> tuple[Header, Context, Reader, str]:
-    """A file's header, the context with the prior under the file's caption or class, its body, its defect."""
+    """Read a file's header and check its body.
+
+    Args:
+        data: The file's bytes.
+        context: The prior that the file should name, and what else is at hand.
+        allow_partial: Whether a cut or damaged body is accepted.
+
+    Returns:
+        The header; the context, whose prior was given the file's caption or class; a reader of the body; what
+        is wrong with the body, or nothing.
+
+    Raises:
+        PscError: If the data is no .psc file, is damaged, or names another prior.
+    """
     header, body = unpack(data)
     prior, condition = context.prior, header.condition
     if condition.text and isinstance(prior, DiffusionPrior) and prior.bind is not None:

@@ -38,17 +38,23 @@ LIMIT = 2.0**8
 
 
 class Journal:
-    """The file that one encode keeps its draws in.
+    """The file that one encode keeps its draws in, so that it can go on after an interruption.
 
         journal = psc.Journal("photo.psc.resume")
         data = psc.encode(image, journal=journal)  # interrupted? then the same once more
         Path("photo.psc").write_bytes(data)
         journal.remove()
 
-    path: of the file; it is there from the encode's first PATIENCE seconds on. resume: go on from it if it is
-    there; False: start anew, and overwrite it. kept: whether the file holds draws of this encode.
     The file holds all particles drawn so far: about 720 bytes per pixel for a plain encode in colours. If
     it cannot be written, a warning says so, and the encode goes on without.
+
+    Attributes:
+        path (Path): Of the file, which is there from the encode's tenth second on.
+        kept (bool): Whether the file holds draws of this encode.
+
+    Args:
+        path: Of the file.
+        resume: Go on from the file if it is there; False: start anew, and overwrite it.
     """
 
     def __init__(self, path: str | Path, *, resume: bool = True) -> None:
@@ -62,10 +68,15 @@ class Journal:
 
     @contextmanager
     def open(self, of: Mapping[str, bytes]) -> Iterator[None]:
-        """While an encode of all this runs; the values are digested, the names are for messages.
+        """Keep a journal while an encode runs.
 
-        PscError for a file that is no journal, or, to be resumed, is one of something else; neither is
-        touched. If the encode ends with a PscError, it would do so again: then the journal is removed.
+        Args:
+            of: What the encode is of: the names are for messages, the values are digested.
+
+        Raises:
+            PscError: For a file that is no journal, or, to be resumed, is one of something else; neither is
+                touched. If the encode itself ends with a PscError, it would do so again: then the journal is
+                removed.
         """
         self._header = MAGIC + b"".join(_digest(value) for value in of.values())
         self._due = time.monotonic() + PATIENCE
@@ -104,9 +115,14 @@ class Journal:
         self._replaying = self.kept = True
 
     def read(self, what: bytes, shape: torch.Size) -> torch.Tensor | None:
-        """The next particles (1 ... s, C, h, w) of so many that are wanted; None if they have to be drawn.
+        """Take the next particles from the journal.
 
-        what: whatever determines them. shape: (s, C, h, w), s below 256.
+        Args:
+            what: Whatever determines them.
+            shape: (s, C, h, w) of what is wanted, s below 256.
+
+        Returns:
+            (1 ... s, C, h, w), the first ones of those wanted; None if they have to be drawn.
         """
         if self._file is None or not self._replaying:
             return None
@@ -127,7 +143,12 @@ class Journal:
         return particles
 
     def append(self, what: bytes, particles: torch.Tensor) -> None:
-        """Keep what was drawn: (1 ... 255, C, h, w), float32 multiples of 2^-16."""
+        """Keep what was drawn.
+
+        Args:
+            what: Whatever determines the particles.
+            particles: (1 ... 255, C, h, w), float32 multiples of 2^-16.
+        """
         if self._given_up:
             return
         numbers = np.ascontiguousarray(particles.numpy().astype("<f4", copy=False)).data.cast("B")
@@ -162,7 +183,7 @@ class Journal:
         self.remove()  # it may be what fills the disk
 
     def remove(self) -> None:
-        """The encode is done, and its file is where it should be."""
+        """Remove the file: the encode is done, and its result is where it should be."""
         self._close()
         self.kept = False
         with suppress(OSError):

@@ -33,7 +33,7 @@ from psc.session.session import Session
 
 Shown = Callable[[torch.Tensor], torch.Tensor]
 RESTORED_LOWEST, CARRIED_STEPS = 50, 3
-"""Carried particles start at this level at least (sigma = .29) for a mean or sample, in so many steps."""
+"""Carried particles start at this level at least (sigma = 0.29) for a mean or sample, in so many steps."""
 FROM_NOISE: dict[str, tuple[Sampler, int]] = {"ddrm": (ddrm.draw, 20), "pigdm": (pigdm.draw, 40)}
 """Samplers that start from pure noise, and how many steps they take by default."""
 MAX_STEPS = HIGHEST - LOWEST + 1
@@ -126,7 +126,7 @@ def _preview(session: Session) -> torch.Tensor:
 
 
 def _mean(particles: torch.Tensor) -> torch.Tensor:
-    """(1, C, h, w) float64 multiples of 2^-16."""
+    """The mean of particles (s, C, h, w): (1, C, h, w) float64 multiples of 2^-16."""
     whole = torch.zeros_like(particles[:1], dtype=torch.float64)
     for particle in particles:  # their sums are exact, and one at a time needs less memory
         whole += particle

@@ -55,7 +55,7 @@ class RoundCoder:
         return again
 
     def width(self, k: int) -> float:
-        """Of the cells in which level k's numbers are known; 0 if they are not uniform."""
+        """The width of the cells in which level k's numbers are known; 0 if they are not uniform."""
         return self._cells[k].width if k in self._cells else self.coding.step
 
     def measure(
@@ -128,7 +128,7 @@ class RoundCoder:
         return writer.bits
 
     def _contexts(self, proposal: Proposal, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
-        """Of all numbers: see UniformCoding.classify."""
+        """The contexts of a proposal's numbers: see UniformCoding.context_of."""
         parts = (proposal.variance[some] for some in proposal.chunks())
         return np.concatenate([self.coding.context_of(part, gain, least) for part in parts])
 

@@ -132,7 +132,7 @@ def _orthonormal(windows: Windows, new: torch.Tensor) -> torch.Tensor:
 
 
 def _mean(c: torch.Tensor) -> torch.Tensor:
-    """Of each step's samples c (e, s, ...): (e, ...)."""
+    """The mean of each step's samples c (e, s, ...): (e, ...)."""
     return to_grid(c.sum(1) / c.shape[1])
 
 

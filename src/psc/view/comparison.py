@@ -8,16 +8,20 @@ from PIL import Image
 
 from psc.evaluate.codecs import Codec, codecs, nearest_below
 from psc.images.pixels import psnr
-from psc.view.decoding import to_png
+from psc.view.gallery import to_png
 
 NAMES = ("jpeg", "jpeg2000", "webp", "avif")
 
 
 @dataclass(frozen=True)
 class Other:
-    """The largest file that does not exceed a size: its own size, and its picture as a PNG, with PSNR in dB.
+    """Another codec's picture: the largest file that does not exceed a size.
 
-    fits: False if the codec's smallest file does exceed it; then that one is shown.
+    Attributes:
+        size: Of the file in bytes.
+        psnr: In dB.
+        fits: False if the codec's smallest file exceeds the size; then that one is shown.
+        png: The picture as a PNG.
     """
 
     size: int
@@ -27,7 +31,12 @@ class Other:
 
 
 class Comparison:
-    """Other codecs' files of one picture, ``original`` as a PNG. What was made once is kept."""
+    """Other codecs' files of one picture. What was made once is kept.
+
+    Attributes:
+        original: The picture as a PNG.
+        codecs: Those that are here, by name.
+    """
 
     def __init__(self, original: Image.Image) -> None:
         self._original, self.original = original.copy(), to_png(original)

@@ -1,37 +1,36 @@
 """A file's rounds, the preview of each, and restorations of any, also after the decoder has gone on."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, get_args
 
-import torch
 from PIL import Image
 
 from psc.bitstream.container import header_size
-from psc.errors import PscError
-from psc.images.orientation import SIDEWAYS, orientation, turned
-from psc.images.pixels import psnr, to_image
+from psc.images import uncertainty
+from psc.images.orientation import orientation
 from psc.prior import Prior
 from psc.session.decoder import open_decoder
 from psc.session.grid import to_pictures
 from psc.session.progress import Progress
 from psc.session.restore import mean_and_deviation, restore, usual_steps
 from psc.session.session import Session
-from psc.view import tints
+from psc.view.gallery import Gallery, View
 
-View = Literal["preview", "mean", "sample", "uncertainty"]
-VIEWS: tuple[View, ...] = get_args(View)
 KEPT_BYTES = 2 * 2**30
 """Of snapshots. Rounds of a large picture that would exceed it have a preview only, except for the last."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """After a round: its number, from 1, its level's scale, and the numbers read so far.
+    """After a round.
 
-    size: bytes of a file that ends here. whole: False for what is certain of a cut file's last round.
+    Attributes:
+        number: Of the round, from 1.
+        scale: Of its level: 1 at full size, 4 at a quarter of the sides.
+        size: Bytes of a file that ends here.
+        symbols: Single measurements read so far.
+        whole: False for what is certain of a cut file's last round.
     """
 
     number: int
@@ -41,50 +40,47 @@ class Moment:
     whole: bool
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A PNG. figure: its PSNR in dB, if the original is known; of the uncertainty, where its scale ends."""
-
-    png: bytes
-    figure: float | None
-
-
 class Decoding:
-    """A file on its way. ``moments`` and ``pictures`` only grow: other threads may read them at any time.
+    """A file on its way. ``moments`` and the gallery only grow: other threads may read them at any time.
 
-    Pictures are upright. original: what the file was made of, upright, for PSNRs. report: called with the
-    share of a step or a draw that is done; what it raises ends that. Raises PscError for what cannot be
-    decoded at all; what is wrong with the rest of the file becomes ``note``, and the decoding has ``ended``.
+    Attributes:
+        data: The file.
+        gallery: The pictures, and the original if it is known.
+        moments: Of the rounds so far.
+        note: What is wrong with the rest of the file, as a sentence; empty if nothing is.
+        ended: Whether no further round can be read.
     """
 
     def __init__(
         self, data: bytes, prior: Prior, original: Image.Image | None, report: Callable[[float], None]
     ) -> None:
-        self.data, self.original, self._report = data, original, report
-        self._decoder = open_decoder(data, allow_partial=True, prior=prior, progress=self._follow)
+        """A decoding that has read nothing of the file's body yet.
+
+        Args:
+            data: The file; it may be cut or damaged.
+            prior: The one that the file names.
+            original: What the file was made of, upright, for PSNRs.
+            report: Called with the share of a round or a draw that is done; what it raises ends that.
+
+        Raises:
+            PscError: For what cannot be decoded at all, or an original of another size.
+        """
+        self.data, self._task = data, _Task(report)
+        self._decoder = open_decoder(data, allow_partial=True, prior=prior, progress=self._task)
         header = self._decoder.header
-        self._orientation, self.planned = orientation(self._decoder.metadata), self._decoder.planned
-        self.size = (header.width, header.height)
-        if self._orientation in SIDEWAYS:
-            self.size = self.size[::-1]
-        if original is not None and original.size != self.size:
-            there, here = ("{}x{}".format(*size) for size in (original.size, self.size))
-            raise PscError(f"the original has {there} pixels, the file {here}: they are not of one picture")
+        self.gallery = Gallery((header.width, header.height), orientation(self._decoder.metadata), original)
         self.moments: list[Moment] = []
-        self.pictures: dict[tuple[int, View], Picture] = {}
         self.note, self.ended = self._decoder.note, False
-        self._snapshots: dict[int, Session] = {}
-        self._kept = 0
-        self._start, self._expected, self._bits = 0.0, 1.0, 0
+        self._snapshots = _Snapshots()
 
     def step(self) -> None:
         """Decode the next round and make its preview."""
         session, number = self._decoder.session, len(self.moments) + 1
-        self._expect(session, session.plan.nfe(number) - session.plan.nfe(number - 1))
+        self._task.begin(session.nfe, session.plan.nfe(number) - session.plan.nfe(number - 1))
         whole = self._decoder.step()
         last = self._decoder.ended
-        self._keep(number, last)
-        self._show(number, "preview", session, restore(session, "preview"))
+        self._snapshots.keep(number, session, last)
+        self.gallery.add(number, "preview", self._decoder.colours(restore(session, "preview")))
         scale = session.plan.levels[session.plan.rounds[number - 1].level].scale
         size = len(self.data) if last else self._size(number)
         self.moments.append(Moment(number, scale, size, session.symbols, whole))
@@ -92,59 +88,57 @@ class Decoding:
 
     def can_draw(self, number: int, view: View) -> bool:
         """Whether this picture is not there yet, and can be."""
-        return number in self._snapshots and (number, view) not in self.pictures
+        return number in self._snapshots.by_round and (number, view) not in self.gallery.pictures
 
     def draw(self, number: int, view: View) -> None:
         """Make a restoration after a round; the mean and the uncertainty come together."""
-        session = self._snapshots[number]
+        session = self._snapshots.by_round[number]
         samples = 1 if view == "sample" else session.plan.levels[0].samples
-        self._expect(session, samples * usual_steps(session))
+        self._task.begin(session.nfe, samples * usual_steps(session))
         if view == "sample":
-            self._show(number, view, session, restore(session, view))
+            self.gallery.add(number, view, self._decoder.colours(restore(session, view)))
             return
-        mean, deviation = mean_and_deviation(session, shown=self._shown(session))
-        self._show(number, "mean", session, mean)
+        shown = partial(to_pictures, header=self._decoder.header, prior=session.prior)
+        mean, deviation = mean_and_deviation(session, shown=shown)
+        self.gallery.add(number, "mean", self._decoder.colours(mean))
         values = deviation.float().numpy()
-        map_ = turned(tints.tinted(values), self._orientation)
-        self._put(number, "uncertainty", map_, tints.top_of(values))
-
-    def _keep(self, number: int, last: bool) -> None:
-        """Keep the session as it is now. Rows are counted anew in each round: appending copies them."""
-        session = self._decoder.session
-        windows, particles = session.pyramid.levels, session.particles.values
-        arrays = [*(w.rows for w in windows), *([] if particles is None else [particles])]
-        size = sum(array.nbytes for array in arrays)
-        if last or self._kept + size <= KEPT_BYTES:
-            self._kept += size
-            self._snapshots[number] = session.snapshot()
+        self.gallery.add(number, "uncertainty", uncertainty.coloured(values), uncertainty.top_of(values))
 
     def _size(self, number: int) -> int:
         """Bytes of the file of the first rounds alone (psc.keep_rounds)."""
-        body = -(-self._bits // 8)
+        body = -(-self._task.bits // 8)
         header = self._decoder.header
         return body + header_size(replace(header, settings=replace(header.settings, rounds=number)), body)
 
-    def _show(self, number: int, view: View, session: Session, picture: torch.Tensor) -> None:
-        image = turned(to_image(self._shown(session)(picture[None])[0]), self._orientation)
-        figure = None if self.original is None else psnr(image, self.original.convert(image.mode))
-        self._put(number, view, image, figure)
 
-    def _shown(self, session: Session) -> Callable[[torch.Tensor], torch.Tensor]:
-        return partial(to_pictures, header=self._decoder.header, prior=session.prior)
+class _Task:
+    """The round or the draw that is being made: how much of it is done, in network evaluations."""
 
-    def _put(self, number: int, view: View, image: Image.Image, figure: float | None) -> None:
-        self.pictures[number, view] = Picture(to_png(image), figure)
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self._report, self._start, self._expected, self.bits = report, 0.0, 1.0, 0
 
-    def _expect(self, session: Session, nfe: float) -> None:
-        self._start, self._expected = session.nfe, max(nfe, 1e-9)
+    def begin(self, start: float, nfe: float) -> None:
+        """A task that takes ``nfe`` evaluations begins after ``start`` of them."""
+        self._start, self._expected = start, max(nfe, 1e-9)
 
-    def _follow(self, now: Progress) -> None:
-        self._bits = now.bits
+    def __call__(self, now: Progress) -> None:
+        """Hear of a group of evaluations."""
+        self.bits = now.bits
         self._report(min(1.0, (now.nfe - self._start) / self._expected))
 
 
-def to_png(image: Image.Image) -> bytes:
-    """Quickly: it goes no further than this machine."""
-    out = io.BytesIO()
-    image.save(out, "PNG", compress_level=1)
-    return out.getvalue()
+class _Snapshots:
+    """Sessions as they were after a round, as many as the memory may take."""
+
+    def __init__(self) -> None:
+        self.by_round: dict[int, Session] = {}
+        self._bytes = 0
+
+    def keep(self, number: int, session: Session, last: bool) -> None:
+        """Keep the session as it is now. Rows are counted anew in each round: appending copies them."""
+        particles = session.particles.values
+        arrays = [window.rows for window in session.pyramid.levels]
+        size = sum(array.nbytes for array in arrays) + (0 if particles is None else particles.nbytes)
+        if last or self._bytes + size <= KEPT_BYTES:
+            self._bytes += size
+            self.by_round[number] = session.snapshot()

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from psc.errors import PscError
 from psc.view.comparison import Comparison
-from psc.view.decoding import VIEWS
+from psc.view.gallery import VIEWS
 from psc.view.worker import Job, Worker
 
 HEADERS = {
@@ -41,8 +41,12 @@ Answer = tuple[str, bytes]
 class Server(ThreadingMixIn, TCPServer):
     """Serves a worker's pictures from when it is made; ``serve_forever`` until Ctrl-C.
 
-    facts: what the page says of the file. port: 0 is any that is free. Raises PscError if the address cannot
-    be had.
+    Attributes:
+        worker: Whose pictures are served.
+        facts: What the page says of the file.
+        host: That it serves at.
+        word: The secret part of the page's address.
+        comparison: Other codecs, if the original is known.
     """
 
     daemon_threads = True
@@ -50,7 +54,7 @@ class Server(ThreadingMixIn, TCPServer):
 
     def __init__(self, worker: Worker, facts: dict[str, Any], host: str, port: int) -> None:
         self.worker, self.facts, self.host, self.word = worker, facts, host, secrets.token_urlsafe(16)
-        original = worker.decoding.original
+        original = worker.decoding.gallery.original
         self.comparison = None if original is None else Comparison(original)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -76,12 +80,12 @@ class Server(ThreadingMixIn, TCPServer):
         return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may go at any time; everything else is a defect, and shown."""
+        """Pass over clients that have gone; everything else is a defect, and shown."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
     def answer(self, path: str, query: str) -> Answer | None:
-        """What is at a path below the word; None: nothing."""
+        """What is at a path below the word; None if nothing is."""
         if path == "":
             return "text/html; charset=utf-8", files("psc.view").joinpath("page.html").read_bytes()
         if path == "state.json":
@@ -106,7 +110,7 @@ class Server(ThreadingMixIn, TCPServer):
         return ("image/png", self.comparison.original) if self.comparison else None
 
     def _picture(self, number: int, view: str) -> Answer | None:
-        pictures = self.worker.decoding.pictures
+        pictures = self.worker.decoding.gallery.pictures
         found = next((pictures.get((number, known)) for known in VIEWS if known == view), None)
         return None if found is None else ("image/png", found.png)
 
@@ -121,7 +125,7 @@ class Server(ThreadingMixIn, TCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Answers the requests of one connection."""
 
     server: Server
     protocol_version = "HTTP/1.1"
@@ -155,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer[1])
 
     def log_message(self, *_: object) -> None:
-        """Not on the terminal."""
+        """Keep requests off the terminal."""
 
 
 def _json(value: object) -> Answer:
@@ -163,7 +167,7 @@ def _json(value: object) -> Answer:
 
 
 def _wish(query: str) -> Job | None:
-    """The page's ?round=N&view=NAME."""
+    """The restoration that the page's ?round=N&view=NAME asks for, if it is sound."""
     fields = parse_qs(query)
     number, view = fields.get("round", [""])[0], fields.get("view", [""])[0]
     if not (number.isdecimal() and number.isascii() and len(number) < 6):

@@ -6,22 +6,23 @@ from typing import Any
 from PIL import Image
 
 from psc.prior import Prior
-from psc.view.decoding import VIEWS, Decoding, View
+from psc.view.decoding import Decoding
+from psc.view.gallery import VIEWS, View
 
 Job = tuple[int, View]
 """A round's number, from 1, and what is to be made of it; its preview: the round itself."""
 
 
 class _DroppedError(Exception):
-    """Another picture is wanted instead, or none any more."""
+    """Ends a draw half-way: another picture is wanted instead, or none any more."""
 
 
 class Worker:
     """Decodes a file in a thread of its own, from :meth:`start` to :meth:`close`.
 
-    wish: the restoration that the page would like to show; None: nothing but what comes anyway. A draw that
-    is no longer wished for while another one is gets dropped half-way; a round never. failure: what has
-    ended the thread, if something has.
+    Attributes:
+        decoding: The file and its pictures so far.
+        failure: What has ended the thread, if something has.
     """
 
     def __init__(self, data: bytes, prior: Prior, original: Image.Image | None = None) -> None:
@@ -35,7 +36,7 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="psc view: decoding")
 
     def start(self) -> None:
-        """Begin."""
+        """Begin to decode."""
         self._thread.start()
 
     def close(self) -> None:
@@ -47,7 +48,13 @@ class Worker:
             self._thread.join()
 
     def wish(self, job: Job | None) -> None:
-        """Make this next, if it is a restoration that can be made."""
+        """Make a restoration next, if it can be made.
+
+        A draw that is no longer wished for while another one is gets dropped half-way; a round never.
+
+        Args:
+            job: What the page would like to show; None: nothing but what comes anyway.
+        """
         with self._change:
             self._wish = job
             self._change.notify()
@@ -55,7 +62,7 @@ class Worker:
     def state(self) -> dict[str, Any]:
         """What there is and what is being done: as the page reads it."""
         decoding, job = self.decoding, self._job
-        width, height = decoding.size
+        width, height = decoding.gallery.size
         return {
             "width": width,
             "height": height,
@@ -66,7 +73,7 @@ class Worker:
         }
 
     def _views(self, number: int) -> dict[str, Any]:
-        pictures = self.decoding.pictures
+        pictures = self.decoding.gallery.pictures
         views = {view: pictures[number, view].figure for view in VIEWS if (number, view) in pictures}
         open_ = [view for view in VIEWS if self.decoding.can_draw(number, view)]
         return {"views": views, "possible": open_}
@@ -110,7 +117,7 @@ class Worker:
         ]
 
     def _follow(self, done: float) -> None:
-        """Hear of every network evaluation."""
+        """Hear of every network evaluation: the share of the job that is done."""
         self._done, job, wish = done, self._job, self._wish
         redundant = job and job[1] != "preview" and wish and self._other(job, wish)
         if self._closed or redundant:

@@ -33,8 +33,12 @@ ROUNDING = 1.5 * 2**23
 class Layer:
     """One convolution. Outside the picture the inputs are zero.
 
-    weight: int8 (O, I, k, k). stride: k for k = 2, else 1 with the size kept. low, high: the range of the
-    inputs. They are stored as uint8, less low if that is negative; a range beyond bytes as float32.
+    Attributes:
+        weight: int8 (O, I, k, k).
+        stride: k for k = 2, else 1 with the size kept.
+        low: The least input. Inputs are stored as uint8, less ``low`` if that is negative; a range beyond
+            bytes as float32.
+        high: The largest input.
     """
 
     weight: torch.Tensor
@@ -66,12 +70,13 @@ class Layer:
 class Convolution(Protocol):
     """A layer made ready. Stateless but for the weights, so threads may share it.
 
-    stored: integers (B, I, H, W) as the layer says. The sums S are exact; what follows them is one IEEE
-    float32 operation per number at a time. scale, factor, bias: float32, one per output channel.
+    The sums S are exact; what follows them is one IEEE float32 operation per number at a time. In all methods
+    ``stored`` has the inputs (B, I, H, W), stored as the layer says; ``scale``, ``factor`` and ``bias`` are
+    float32, one number per output channel.
     """
 
     def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """scale S: float32 (B, O, H', W')."""
+        """scale S, float32 (B, O, H', W')."""
         ...
 
     def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
@@ -91,20 +96,20 @@ class Float:
         self._weight = layer.weight.to(device, dtype).contiguous(memory_format=torch.channels_last)
 
     def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """See Convolution."""
+        """See :meth:`Convolution.scaled`."""
         return self.sums(stored).mul_(scale[:, None, None])
 
     def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """See Convolution."""
+        """See :meth:`Convolution.added`."""
         return self.scaled(stored, scale).add_(h)
 
     def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """See Convolution."""
+        """See :meth:`Convolution.activated`."""
         h = self.scaled(stored, factor).add_(bias[:, None, None])
         return h.round_().clamp_(0, 255).to(torch.uint8)
 
     def sums(self, stored: torch.Tensor) -> torch.Tensor:
-        """S."""
+        """The sums S (B, O, H', W'), exact, in this kernel's type."""
         layer = self.layer
         a = stored.to(self._dtype)
         if layer.zero:
@@ -127,15 +132,15 @@ class Bytes:
         )
 
     def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        """See Convolution."""
+        """See :meth:`Convolution.scaled`."""
         return self._pointwise(stored, scale, None, torch.float32)
 
     def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """See Convolution."""
+        """See :meth:`Convolution.added`."""
         return self.scaled(stored, scale).add_(h)  # faster than the library's own addition, which copies
 
     def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        """See Convolution."""
+        """See :meth:`Convolution.activated`."""
         return self._pointwise(stored, factor, bias, torch.uint8)
 
     def _pointwise(
@@ -167,7 +172,7 @@ KERNELS: dict[str, Callable[[Layer, torch.device], Convolution]] = {
     "float32": Float,
     "float64": functools.partial(Float, dtype=torch.float64),
 }
-"""By speed."""
+"""By name, the fastest first."""
 
 
 def ready(
@@ -175,7 +180,13 @@ def ready(
 ) -> tuple[str, list[Convolution]]:
     """The fastest kernel that knows the answers of every layer, and the layers made ready with it.
 
-    A layer whose inputs do not fit into bytes takes float32 beside int8. only: try this kernel alone.
+    Args:
+        layers: All of a network's. One whose inputs do not fit into bytes takes float32 beside int8.
+        device: Where they are evaluated.
+        only: Try this kernel alone.
+
+    Returns:
+        The kernel's name, "int8", "float32" or "float64", and the layers.
     """
     for name in [only] if only else KERNELS:
         try:
@@ -219,7 +230,7 @@ def agrees(layer: Layer, made: Convolution, device: torch.device) -> bool:
 
 
 def _questions(layer: Layer) -> torch.Tensor:
-    """Inputs (4, I, 8, 8) as float64 integers."""
+    """Inputs (4, I, 8, 8) as float64 integers: the highest, the lowest, the worst, and noise."""
     channels = layer.weight.shape[1]
     weight = layer.weight.to(torch.int64)
     worst = weight[int(weight.abs().sum((1, 2, 3)).argmax())].sum((1, 2))

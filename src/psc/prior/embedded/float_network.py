@@ -22,7 +22,8 @@ from psc.prior.embedded.network import INPUT_LIMIT, SCALES, SIGMA_DATA, Shape, T
 class FloatNetwork:
     """D(x; sigma) for pictures x (B, 3, H, W), float32, sides multiples of shape.multiple.
 
-    tensors: see :class:`psc.prior.embedded.network.Network`. Differentiable once, with respect to x.
+    Differentiable once, with respect to x. It is made of the tensors of
+    :class:`psc.prior.embedded.network.Network`.
     """
 
     def __init__(self, tensors: Tensors, shape: Shape, device: torch.device) -> None:
@@ -30,7 +31,16 @@ class FloatNetwork:
         self._tensors = {name: value.to(device, torch.float32) for name, value in tensors.items()}
 
     def __call__(self, x: torch.Tensor, level: int, scale: int) -> torch.Tensor:
-        """D(x; sigma_level) for a picture at one of psc.prior.embedded.network.SCALES."""
+        """D(x; sigma) of pictures.
+
+        Args:
+            x: (B, 3, H, W) float32.
+            level: j of the noise level sigma_j.
+            scale: Of the pictures: one of psc.prior.embedded.network.SCALES.
+
+        Returns:
+            The same shape, float32.
+        """
         sigma_j, row = sigma(level), (SCALES.index(scale), level - LOWEST)
         root = math.sqrt(sigma_j * sigma_j + SIGMA_DATA * SIGMA_DATA)
         return x * (SIGMA_DATA / root) ** 2 + self._unet(x / root, row) * (sigma_j * SIGMA_DATA / root)

@@ -33,9 +33,13 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Shape:
-    """unshuffle: side of the pixel blocks. widths: channels at each resolution.
+    """How large a network is.
 
-    encoder, decoder: residual blocks at each resolution, on the way down and on the way up.
+    Attributes:
+        unshuffle: Side of the pixel blocks.
+        widths: Channels at each resolution, finest first.
+        encoder: Residual blocks at each resolution, on the way down.
+        decoder: Residual blocks at each resolution but the coarsest, on the way up.
     """
 
     unshuffle: int
@@ -69,9 +73,12 @@ class Shape:
 class Network:
     """D(x; sigma) for pictures x (B, 3, H, W), float32, sides multiples of shape.multiple.
 
-    tensors: for every convolution NAME.weight (int8) and NAME.scale (s, float32), but for the first of a
-    block NAME.a and NAME.b (scales, levels, channels) instead; NAME.unit (m) where it reads the stream or
-    the picture. kernel: see :func:`psc.prior.embedded.convolution.ready`.
+    Args:
+        tensors: For every convolution NAME.weight (int8) and NAME.scale (s, float32), but for the first of a
+            block NAME.a and NAME.b (scales, levels, channels) instead; NAME.unit (m) where it reads the
+            stream or the picture.
+        device: Where it is evaluated.
+        kernel: Insist on one: see :func:`psc.prior.embedded.convolution.ready`.
     """
 
     def __init__(self, tensors: Tensors, device: torch.device, kernel: str | None = None) -> None:
@@ -90,7 +97,16 @@ class Network:
         self._layers = dict(zip(names, made, strict=True))
 
     def __call__(self, x: torch.Tensor, level: int, scale: int) -> torch.Tensor:
-        """D(x; sigma_level) for a picture at one of SCALES."""
+        """D(x; sigma) of pictures.
+
+        Args:
+            x: (B, 3, H, W) float32.
+            level: j of the noise level sigma_j.
+            scale: Of the pictures: one of SCALES.
+
+        Returns:
+            The same shape, float32.
+        """
         sigma_j, row = sigma(level), (SCALES.index(scale), level - LOWEST)
         root = math.sqrt(sigma_j * sigma_j + SIGMA_DATA * SIGMA_DATA)
         inner = self._unet(x * _number(1 / root, x), row)

@@ -21,7 +21,9 @@ _LEVELS = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
 class EmbeddedPrior:
     """The shipped network, evaluated in integers and in tiles; see :class:`psc.prior.Prior`.
 
-    kernel: which convolutions it runs on, "int8", "float32" or "float64": the fastest that passed its test.
+    Attributes:
+        kernel: Which convolutions it runs on, "int8", "float32" or "float64": the fastest that passed its
+            test.
     """
 
     name = "embedded"
@@ -30,7 +32,16 @@ class EmbeddedPrior:
 
     @isolated()
     def __init__(self, weights: bytes, device: torch.device, kernel: str | None = None) -> None:
-        """weights: of a safetensors file. kernel: insist on one."""
+        """A prior that is ready to be evaluated.
+
+        Args:
+            weights: Of a safetensors file.
+            device: Where it is evaluated.
+            kernel: Insist on one.
+
+        Raises:
+            PscError: If no kernel gives exact sums here, or not the one that is insisted on.
+        """
         self.fingerprint = hashlib.sha256(weights).digest()
         self.device = device
         self._tensors = load(weights)
@@ -69,7 +80,12 @@ def _level(sigma: float) -> int:
 
 
 def load_embedded(device: str = "cpu", kernel: str | None = None) -> EmbeddedPrior:
-    """The embedded prior on ``device`` ("cpu", "cuda", ...)."""
+    """The embedded prior.
+
+    Args:
+        device: "cpu", "cuda", ...
+        kernel: Insist on one of :class:`EmbeddedPrior`'s; None for the fastest that passes its test.
+    """
     weights = importlib.resources.files("psc.prior.embedded").joinpath(WEIGHTS).read_bytes()
     try:
         return EmbeddedPrior(weights, torch.device(device), kernel)

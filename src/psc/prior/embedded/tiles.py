@@ -20,7 +20,13 @@ BATCH = 2**16
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows and columns: ``inside`` in the picture, ``window`` with the halo, ``own`` inside the window."""
+    """A part of a picture; each field is rows and columns.
+
+    Attributes:
+        window: In the picture, with the halo: what the network reads.
+        inside: In the picture: what is computed.
+        own: The same within the window.
+    """
 
     window: tuple[slice, slice]
     inside: tuple[slice, slice]
@@ -41,7 +47,13 @@ def tiles(height: int, width: int, halo: int) -> Iterator[Tile]:
 
 
 def tiled(network: Network, x: torch.Tensor, *, halo: int) -> torch.Tensor:
-    """network(x) for x (B, C, H, W), at most BATCH pixels or one picture's tile at a time."""
+    """The network's output for pictures, tile by tile.
+
+    Args:
+        network: Of pictures (B, C, H, W) to pictures of that shape.
+        x: (B, C, H, W); at most BATCH pixels of it, or one picture's tile, are evaluated at a time.
+        halo: Pixels around a tile that its output depends on.
+    """
     out = torch.empty_like(x)
     for tile in tiles(x.shape[2], x.shape[3], halo):
         window = x[:, :, *tile.window]
@@ -51,7 +63,14 @@ def tiled(network: Network, x: torch.Tensor, *, halo: int) -> torch.Tensor:
 
 
 def pulled_back(network: Network, x: torch.Tensor, v: torch.Tensor, *, halo: int) -> torch.Tensor:
-    """J^T v for v (B, C, H, W), J the derivative of :func:`tiled` at x: each tile's, added up."""
+    """J^T v, with J the derivative of :func:`tiled` at x: each tile's, added up.
+
+    Args:
+        network: Of pictures (B, C, H, W) to pictures of that shape, differentiable.
+        x: (B, C, H, W).
+        v: Of that shape.
+        halo: Pixels around a tile that its output depends on.
+    """
     out = torch.zeros_like(x)
     for tile in tiles(x.shape[2], x.shape[3], halo):
         for some in _groups(x[:, :, *tile.window]):

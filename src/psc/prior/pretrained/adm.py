@@ -21,11 +21,22 @@ PERIOD = 10000.0
 
 @dataclass(frozen=True)
 class Architecture:
-    """size: side of the training pictures. width: channels of the first level. factors: of width, by level.
+    """What a checkpoint's network looks like, in the terms of the published configuration.
 
-    blocks: residual blocks per level. attention: the downsampling factors that have it. head_width: channels
-    of an attention head, or heads: their number. heads_first: whether the channels of query, key and value
-    are ordered by head (the older order). classes: 0 if unconditional. outputs: 6 with a learned variance.
+    (More than ten attributes: it has as many numbers, and a model card lists them side by side.)
+
+    Attributes:
+        size: Side of the training pictures in pixels.
+        width: Channels of the first level.
+        factors: Of the width, one per level.
+        blocks: Residual blocks per level.
+        attention: The downsampling factors at which there is attention.
+        head_width: Channels of an attention head, unless ``heads`` says how many there are.
+        heads: Number of attention heads; 0 if ``head_width`` decides.
+        heads_first: Whether the channels of query, key and value are ordered by head (the older order).
+        classes: Of a class-conditional model; 0 if it is unconditional.
+        channels: Of the pictures.
+        outputs: Channels of the output; twice ``channels`` with a learned variance.
     """
 
     size: int
@@ -55,7 +66,7 @@ class Norm(nn.GroupNorm):
 
 
 class Residual(nn.Module):
-    """A residual block; resample: "down", "up" or nothing."""
+    """A residual block; ``resample`` is "down", "up" or empty."""
 
     def __init__(self, inputs: int, outputs: int, embedding: int, resample: str = "") -> None:
         super().__init__()
@@ -68,7 +79,7 @@ class Residual(nn.Module):
         self.skip_connection = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
-        """x (B, C, H, W), embedding (B, E)."""
+        """x (B, C, H, W), embedding (B, E) -> (B, outputs, H', W')."""
         h = self.in_layers[:2](x)
         if self.resample == "down":
             h, x = functional.avg_pool2d(h, 2), functional.avg_pool2d(x, 2)
@@ -92,7 +103,7 @@ class Attention(nn.Module):
         self.proj_out = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x (B, C, H, W)."""
+        """x (B, C, H, W) -> the same shape."""
         batch, channels, height, width = x.shape
         flat = x.reshape(batch, channels, -1)
         parts = (self.heads, 3) if self.heads_first else (3, self.heads)
@@ -107,7 +118,7 @@ class Stage(nn.Sequential):
     """Modules in a row, of which residual blocks hear the embedding."""
 
     def forward(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        """x (B, C, H, W)."""
+        """x (B, C, H, W), embedding (B, E) -> what the last module makes of it."""
         for module in self:
             x = module(x, embedding) if isinstance(module, Residual) else module(x)
         return x

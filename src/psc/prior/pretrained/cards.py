@@ -29,9 +29,19 @@ class File:
 
 @dataclass(frozen=True)
 class Card:
-    """native_size: side of the training pictures in pixels. sources: the first, then mirrors; none if inside
-    the package. files: the weights. also: patterns of small files that belong to them. model: for OpenAI's
-    checkpoints, what :func:`psc.prior.pretrained.checkpoint.load_checkpoint` must know.
+    """What is known about a model.
+
+    Attributes:
+        name: By which it is loaded.
+        about: A line for people.
+        licence: Of the weights.
+        native_size: Side of the training pictures in pixels.
+        parametrisation: What it predicts, for people.
+        files: The weights.
+        sources: Where they are from: the first one, then mirrors; none if they are inside the package.
+        also: Patterns of small files that belong to them.
+        model: For OpenAI's checkpoints, what :func:`psc.prior.pretrained.checkpoint.load_checkpoint` must
+            know.
     """
 
     name: str

@@ -28,9 +28,17 @@ STEPS = 1000
 def load_checkpoint(
     path: Path, model: Mapping[str, Any] | None, name: str, device: torch.device, half: bool
 ) -> DiffusionPrior:
-    """The prior in a .pt or .safetensors file. model: its architecture and schedule, if a card says it.
+    """The prior in a checkpoint's file.
 
-    half: the trunk's convolutions in float16.
+    Args:
+        path: A .pt or .safetensors file.
+        model: Its architecture and schedule, if a card says it; None: a JSON file beside it does.
+        name: Of the prior, for messages.
+        device: Where it is evaluated.
+        half: The trunk's convolutions in float16.
+
+    Raises:
+        PscError: If the file cannot be read, or is not what was said.
     """
     about = dict(model or _beside(path))
     try:
@@ -56,7 +64,6 @@ def load_checkpoint(
         parametrisation=Discrete(alpha_bar, "epsilon"),
         channels=architecture.channels,
         multiple=architecture.multiple,
-        native_size=architecture.size,
         fingerprint=identity,
         device=device,
         bind=bind if architecture.classes else None,
@@ -79,7 +86,7 @@ def _label(condition: str, classes: int, name: str) -> int:
 
 
 def _beside(path: Path) -> dict[str, Any]:
-    """What the JSON file of the same name says."""
+    """The architecture and schedule that the JSON file of the same name says."""
     try:
         about = json.loads(path.with_suffix(".json").read_text())
     except FileNotFoundError as error:

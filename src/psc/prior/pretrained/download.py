@@ -25,7 +25,13 @@ OFFLINE = "HF_HUB_OFFLINE"
 
 @dataclass(frozen=True)
 class Record:
-    """What was fetched. path: the folder or the checkpoint. sha256: by file, as seen."""
+    """What was fetched.
+
+    Attributes:
+        path: The folder or the checkpoint.
+        source: Where it is from, for people.
+        sha256: Hex digest of each file, by its name, as seen.
+    """
 
     path: Path
     source: str
@@ -90,7 +96,7 @@ def _from_url(source: Source, card: Card) -> Path:
 
 
 def _download(url: str, target: Path, sha256: str) -> None:
-    """A file appears whole and with the right digest, or not at all."""
+    """Download a file, which appears whole and with the right digest, or not at all."""
     temporary = target.with_name(f".{target.name}-{secrets.token_hex(4)}.tmp")
     digest = hashlib.sha256()
     try:

@@ -30,9 +30,11 @@ UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 @dataclass
 class LatentPrior(DiffusionPrior):
-    """channels, multiple and native_size are the latents'. factor: pixels per latent, a side.
+    """A prior of the latents of an autoencoder; ``channels`` and ``multiple`` are the latents'.
 
-    autoencoder: diffusers' AutoencoderKL, in float32 always.
+    Attributes:
+        autoencoder: diffusers' AutoencoderKL, in float32 always.
+        factor: Side, in the picture's pixels, of what one of a latent's pixels stands for.
     """
 
     autoencoder: Any = None
@@ -52,7 +54,7 @@ class LatentPrior(DiffusionPrior):
             return self._finite(self.autoencoder.decode(latent.to(self.device) / scale + shift).sample)
 
     def _finite(self, x: torch.Tensor) -> torch.Tensor:
-        """x; PscError for numbers that are none, which a clamp would hide."""
+        """The same numbers; PscError if there are some that are not finite, which a clamp would hide."""
         if not all(map(torch.isfinite, x.aminmax())):
             raise PscError(f"the autoencoder of {self.name!r} returned numbers that are not finite")
         return x
@@ -72,7 +74,18 @@ def _units(config: Any, device: torch.device) -> tuple[torch.Tensor, torch.Tenso
 
 
 def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: bool) -> LatentPrior:
-    """The prior in the folder of a pipeline of class ``kind``. half: the denoising network in float16."""
+    """The prior in a pipeline's folder.
+
+    Args:
+        folder: That ``save_pretrained`` wrote.
+        kind: The pipeline's class: one of FAMILIES.
+        name: Of the prior, for messages.
+        device: Where it is evaluated.
+        half: The denoising network in float16.
+
+    Raises:
+        PscError: For a pipeline that is no prior of pictures.
+    """
     component, caption = FAMILIES[kind]
     precision = variant(folder / component)
     pipeline = _pipeline(folder, kind, precision)
@@ -95,7 +108,6 @@ def load_latent(folder: Path, kind: str, name: str, device: torch.device, half: 
         parametrisation=parametrisation,
         channels=network.config.in_channels,
         multiple=_multiple(network),
-        native_size=network.config.sample_size,
         fingerprint=identity,
         device=device,
         bind=bind,

@@ -19,7 +19,16 @@ HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?")
 
 
 def load_diffusion(name: str, device: str, half: bool) -> Prior:
-    """See :func:`psc.prior.load_prior`."""
+    """Load a prior that is not the embedded one.
+
+    Args:
+        name: Of a model card, a checkpoint or a folder, or the id of a model on the Hugging Face hub.
+        device: Of PyTorch.
+        half: Evaluate its network in float16.
+
+    Raises:
+        PscError: For a model that is not there, with the command that fetches it.
+    """
     where = _device(device)
     card = cards().get(name)
     if card is not None:

@@ -30,21 +30,38 @@ KINDS = ("epsilon", "v", "sample")
 
 
 class Parametrisation(Protocol):
-    """How a network is asked for E[x0 | x]. sigma_min, sigma_max: the noise levels it was trained on."""
+    """How a network is asked for E[x0 | x].
+
+    Attributes:
+        sigma_min: The lowest noise level that it was trained on.
+        sigma_max: The highest one.
+    """
 
     sigma_min: float
     sigma_max: float
 
     def estimate(self, predict: Predict, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """E[x0 | x0 + sigma n = x], of x's shape and type."""
+        """E[x0 | x0 + sigma n = x].
+
+        Args:
+            predict: The network.
+            x: (B, C, H, W).
+            sigma: The noise's standard deviation.
+
+        Returns:
+            x's shape and type.
+        """
         ...
 
 
 class Discrete:
     """A variance-preserving model: sigma is rounded to the nearest timestep's, in its logarithm.
 
-    alpha_bar: abar_t for t = 0, 1, ..., decreasing. kind: "epsilon", "v" or "sample".
     Above sigma_max the input is scaled down to the noise that the last timestep expects.
+
+    Args:
+        alpha_bar: abar_t for t = 0, 1, ..., decreasing.
+        kind: What it predicts: "epsilon", "v" or "sample".
     """
 
     def __init__(self, alpha_bar: Sequence[float], kind: str) -> None:
@@ -61,7 +78,7 @@ class Discrete:
         return min(range(len(self._logs)), key=lambda t: abs(self._logs[t] - log))
 
     def estimate(self, predict: Predict, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """See :class:`Parametrisation`."""
+        """See :meth:`Parametrisation.estimate`."""
         t = self.timestep(sigma)
         a, b = math.sqrt(self._alpha_bar[t]), math.sqrt(1 - self._alpha_bar[t])
         x_t = x * (a * min(1.0, self.sigma_max / sigma))
@@ -72,7 +89,11 @@ class Discrete:
 
 
 class Flow:
-    """A flow-matching model (rectified flow). steps: its timestep is steps * t."""
+    """A flow-matching model (rectified flow).
+
+    Args:
+        steps: Its timestep is steps * t.
+    """
 
     sigma_min, sigma_max = 0.0, math.inf
 
@@ -80,20 +101,20 @@ class Flow:
         self._steps = steps
 
     def estimate(self, predict: Predict, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """See :class:`Parametrisation`."""
+        """See :meth:`Parametrisation.estimate`."""
         t = sigma / (1 + sigma)
         x_t = x * (1 - t)
         return x_t - t * predict(x_t, self._steps * t)
 
 
 def linear_schedule(steps: int) -> list[float]:
-    """abar_t of Ho et al., 2020: beta_t from 1e-4 to .02 in 1,000 steps, scaled for another number."""
+    """abar_t of Ho et al., 2020: beta_t from 1e-4 to 0.02 in 1,000 steps, scaled for another number."""
     first, last = 0.1 / steps, 20 / steps
     return _products([first + (last - first) * t / (steps - 1) for t in range(steps)])
 
 
 def cosine_schedule(steps: int) -> list[float]:
-    """abar_t of Nichol and Dhariwal, 2021, equation 17, with beta_t at most .999."""
+    """abar_t of Nichol and Dhariwal, 2021, equation 17, with beta_t at most 0.999."""
 
     def f(t: int) -> float:
         return math.cos((t / steps + 0.008) / 1.008 * math.pi / 2) ** 2

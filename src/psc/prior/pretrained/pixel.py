@@ -11,7 +11,17 @@ from psc.prior.pretrained.weights import component, fingerprint, variant
 
 
 def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> DiffusionPrior:
-    """The prior in a folder that ``save_pretrained`` wrote. half: the network in float16."""
+    """The prior in a folder that ``save_pretrained`` wrote.
+
+    Args:
+        folder: Of a pipeline, or of its network.
+        name: Of the prior, for messages.
+        device: Where it is evaluated.
+        half: The network in float16.
+
+    Raises:
+        PscError: For a model that is class-conditional, or of an unknown kind.
+    """
     where = part(folder, "unet")
     config = configuration(where / "config.json")
     if config.get("num_class_embeds") or config.get("class_embed_type"):
@@ -31,14 +41,12 @@ def load_pixel(folder: Path, name: str, device: torch.device, half: bool) -> Dif
         out: torch.Tensor = network(x_t.to(network.dtype), t).sample
         return out[:, : x_t.shape[1]].to(x_t.dtype)  # what follows is about a learned variance
 
-    size = network.config.sample_size or 0
     return DiffusionPrior(
         name=name,
         predict=predict,
         parametrisation=parametrisation,
         channels=network.config.in_channels,
         multiple=1 << (len(network.config.down_block_types) - 1),
-        native_size=size if isinstance(size, int) else max(size),
         fingerprint=identity,
         device=device,
     )

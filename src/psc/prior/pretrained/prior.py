@@ -21,11 +21,24 @@ from psc.prior.pretrained.parametrisation import Parametrisation, Predict
 
 @dataclass
 class DiffusionPrior:
-    """See :class:`psc.prior.Prior` and :class:`psc.prior.Differentiable`.
+    """A pre-trained diffusion model as a prior: :class:`psc.prior.Prior`, :class:`psc.prior.Differentiable`.
 
-    predict: the network, for float32 tensors on ``device``. bind: the network under a condition (a class's
-    number, a caption); None for a model that takes none. condition, guidance: what it was bound to, as given
-    to :meth:`conditioned`: an encoder writes both into the file.
+    (More than ten attributes: the two interfaces ask for seven of them, and what a condition makes of a model
+    is told by four.)
+
+    Attributes:
+        name: For messages.
+        predict: The network, for float32 tensors on ``device``.
+        parametrisation: What the network predicts, at which noise levels.
+        channels: Of the pictures, or latents, that it models.
+        multiple: Heights and widths must be multiples of it.
+        fingerprint: SHA-256 digest of weights, settings and condition.
+        device: Where it is evaluated.
+        bind: The network under a condition (a class's number, a caption); None for a model that takes none.
+        exact: False: floating-point networks give other bits on other machines.
+        factor: Side, in the picture's pixels, of what one of a latent's pixels stands for; 1 for pixels.
+        condition: The caption or class that it was given by :meth:`conditioned`; empty for none.
+        guidance: g of classifier-free guidance that it was given with it.
     """
 
     name: str
@@ -33,7 +46,6 @@ class DiffusionPrior:
     parametrisation: Parametrisation
     channels: int
     multiple: int
-    native_size: int
     fingerprint: bytes
     device: torch.device
     bind: Callable[[str], Predict] | None = None
@@ -57,11 +69,17 @@ class DiffusionPrior:
             return torch.autograd.grad(estimate, x, v)[0]
 
     def conditioned(self, condition: str, guidance: float = 1.0) -> Self:
-        """The same model given a caption, or a class's number ("207"); both sides need the same.
+        """The same model given a caption or a class; both sides need the same, so an encoder writes it into
+        the file.
 
-        guidance: g of classifier-free guidance (Ho and Salimans, 2022), p = p_free + g (p_given - p_free):
-        1 is the model as it is, at one evaluation; others cost two, but for an empty condition. Files hold
-        multiples of 1/8 up to 31.875.
+        Args:
+            condition: A caption, or a class's number ("207").
+            guidance: g of classifier-free guidance (Ho and Salimans, 2022), p = p_free + g (p_given -
+                p_free): 1 is the model as it is, at one evaluation; others cost two, but for an empty
+                condition. Files hold multiples of 1/8 up to 31.875.
+
+        Raises:
+            PscError: For a model that takes no condition, or text that is not Unicode.
         """
         try:
             condition.encode()
@@ -91,6 +109,6 @@ def _guided(free: Predict, given: Predict, guidance: float) -> Predict:
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """Whatever the caller has set; the network's operations may use all threads."""
+    """Compute whatever the caller has set; the network's operations may use all threads."""
     with isolated(), spread():
         yield

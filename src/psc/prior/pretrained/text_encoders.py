@@ -60,5 +60,5 @@ def _network(network: Any, **condition: Any) -> Predict:
 
 
 def _repeat(one: torch.Tensor, x_t: torch.Tensor, network: Any) -> torch.Tensor:
-    """A batch of one -> a batch like x_t's, in the network's type."""
+    """A tensor of one, repeated to as many as x_t has, in the network's type."""
     return one.to(network.dtype).expand(len(x_t), *one.shape[1:])

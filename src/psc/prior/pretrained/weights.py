@@ -23,7 +23,7 @@ REFUSED = (
 )
 Named = tuple[str, torch.Tensor]
 Inventory = dict[str, tuple[str, tuple[int, ...], str]]
-"""By tensor: its type, its shape, the SHA-256 of its numbers."""
+"""Of each tensor, by its name: its type, its shape, the SHA-256 of its numbers."""
 
 
 def tensors(path: Path) -> Iterator[Named]:
@@ -46,9 +46,14 @@ def tensors(path: Path) -> Iterator[Named]:
 
 
 def files(folder: Path, variant: str | None) -> list[Path]:
-    """The files that diffusers and transformers load from a component's folder: safetensors if there are any.
+    """The files that diffusers and transformers load from a component's folder.
 
-    variant: "fp16" for files of that kind, where there are any.
+    Args:
+        folder: Of the component.
+        variant: "fp16" for files of that kind, where there are any.
+
+    Returns:
+        safetensors if there are any, else those of torch.save.
     """
     for suffix in (".safetensors", ".bin"):
         names = [p for p in sorted(folder.glob(f"*model*{suffix}")) if ".non_ema" not in p.name]
