@@ -24,8 +24,8 @@ class DiffusionPrior:
     """See :class:`psc.prior.Prior` and :class:`psc.prior.Differentiable`.
 
     predict: the network, for float32 tensors on ``device``. bind: the network under a condition (a class's
-    number, a caption); None for a model that takes none. condition, guidance: what it was bound to, as given
-    to :meth:`conditioned`: an encoder writes both into the file.
+    number, a caption) and a guidance; None for a model that takes none. condition, guidance: what it was
+    bound to, as given to :meth:`conditioned`: an encoder writes both into the file.
     """
 
     name: str
@@ -36,7 +36,7 @@ class DiffusionPrior:
     native_size: int
     fingerprint: bytes
     device: torch.device
-    bind: Callable[[str], Predict] | None = None
+    bind: Callable[[str, float], Predict] | None = None
     exact: bool = False
     factor: int = 1
     condition: str = ""
@@ -60,8 +60,8 @@ class DiffusionPrior:
         """The same model given a caption, or a class's number ("207"); both sides need the same.
 
         guidance: g of classifier-free guidance (Ho and Salimans, 2022), p = p_free + g (p_given - p_free):
-        1 is the model as it is, at one evaluation; others cost two, but for an empty condition. Files hold
-        multiples of 1/8 up to 31.875.
+        1 is the model as it is, at one evaluation; others cost two, but for an empty condition and for
+        models that were taught guidance as an input (FLUX.1 [dev]). Files hold multiples of 1/8 up to 31.875.
         """
         try:
             condition.encode()
@@ -69,16 +69,23 @@ class DiffusionPrior:
             raise PscError(f"{condition!r} is not Unicode text: {error.reason}") from error
         if self.bind is None:
             raise PscError(f"the prior {self.name} is unconditional: it takes no caption or class")
-        given = self.bind(condition)
-        if guidance == 1 or not condition:
-            predict, guidance = given, 1.0
-        else:
-            predict = _guided(self.bind(""), given, guidance)
+        guidance = guidance if condition else 1.0
+        predict = self.bind(condition, guidance)
         digest = hashlib.sha256(self.fingerprint + json.dumps([condition, float(guidance)]).encode())
         changed = digest.digest() if condition else self.fingerprint
         return replace(
             self, predict=predict, fingerprint=changed, bind=None, condition=condition, guidance=guidance
         )
+
+
+def classifier_free(given: Callable[[str], Predict]) -> Callable[[str, float], Predict]:
+    """A ``bind`` that guides by a second evaluation, of a model that is given a condition by ``given``."""
+
+    def bind(condition: str, guidance: float) -> Predict:
+        under = given(condition)
+        return under if guidance == 1 else _guided(given(""), under, guidance)
+
+    return bind
 
 
 def _guided(free: Predict, given: Predict, guidance: float) -> Predict:
