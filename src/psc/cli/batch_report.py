@@ -54,7 +54,10 @@ def _prepare(out: Path) -> None:
 
 @dataclass
 class _Totals:
-    """How many files were to be done, are done, were there before or are left out; what they take."""
+    """How many files were to be done, are done, were there before or are left out; what they take.
+
+    psnr: the sum of the simulated pictures', in dB.
+    """
 
     count: int
     skipped: int
@@ -62,6 +65,7 @@ class _Totals:
     done: int = 0
     bytes: int = 0
     pixels: int = 0
+    psnr: float | None = None
 
 
 class _Report:
@@ -104,6 +108,8 @@ class _Report:
         self._totals.done += 1
         self._totals.bytes += figures.get("bytes", 0)
         self._totals.pixels += figures["width"] * figures["height"]
+        if "psnr" in figures:
+            self._totals.psnr = (self._totals.psnr or 0.0) + figures["psnr"]
         if self._output.as_json:
             typer.echo(json.dumps(figures))
         else:
@@ -132,6 +138,8 @@ class _Report:
         parts = [f"{totals.done} of {totals.count} files {self._job.verb}d"]
         if totals.bytes:
             parts.append(f"{totals.bytes} bytes, {8 * totals.bytes / totals.pixels:.4f} bpp")
+        if totals.psnr is not None:
+            parts.append(f"mean PSNR {totals.psnr / totals.done:.2f} dB")
         parts.append(tqdm.format_interval(time.monotonic() - self._start))
         if totals.skipped:
             parts.append(f"{totals.skipped} were there already (--force overwrites)")
