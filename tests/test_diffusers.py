@@ -1,6 +1,7 @@
 """diffusers models, saved and loaded through the library's own files, against the library's mathematics."""
 
 import dataclasses
+import inspect
 import json
 import logging
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import psc
+from psc.prior.pretrained import packed
+from psc.prior.pretrained.prior import classifier_free
 from tests import models
 
 diffusers = pytest.importorskip("diffusers", reason="needs psc-codec[models]")
@@ -23,12 +26,24 @@ FAMILIES: dict[str, Build] = {
     "stable-diffusion": models.stable_diffusion,
     "stable-diffusion-xl": models.stable_diffusion_xl,
     "stable-diffusion-3": models.stable_diffusion_3,
+    "flux": models.flux,
+    "flux-schnell": lambda folder: models.flux(folder, guidance=False),
+    "pixart-sigma": models.pixart,
+    "pixart-alpha": lambda folder: models.pixart(folder, additional=True),
+    "deepfloyd-if": models.deepfloyd_if,
+    "sana": models.sana,
+    "qwen-image": models.qwen_image,
 }
+SIZES = {
+    "ddpm": (3, 2), "deepfloyd-if": (3, 2), "stable-diffusion-3": (16, 2), "flux": (16, 2),
+    "flux-schnell": (16, 2), "sana": (4, 1),
+}  # fmt: skip
+"""Channels, and the multiple of sides; (4, 2) elsewhere."""
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def folder(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return FAMILIES[request.param](tmp_path_factory.mktemp(request.param) / "model")
+    return FAMILIES[request.param](tmp_path_factory.mktemp(request.param, numbered=False) / "model")
 
 
 @pytest.fixture(scope="module")
@@ -123,30 +138,150 @@ def test_flow_matching_is_the_librarys(tmp_path: Path) -> None:
         "a house", None, None, do_classifier_free_guidance=False, max_sequence_length=16
     )
     prior: Any = psc.load_prior(str(folder))
+
+    def velocity(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        return pipe.transformer(
+            x_t, encoder_hidden_states=text, pooled_projections=pooled, timestep=torch.tensor([1000 * t])
+        ).sample  # fmt: skip
+
+    compare_flow(prior.conditioned("a house"), velocity)
+
+
+def compare_flow(prior: Any, velocity: Callable[[torch.Tensor, float], torch.Tensor]) -> None:
+    """velocity: the library's, of a latent x_t at t in [0, 1]."""
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=1.0)
     for level in (0.05, 1.0, 12.0):
         t = level / (1 + level)
         scheduler.set_timesteps(sigmas=[t])
         scheduler.sigmas = torch.tensor([t, 0.0], dtype=torch.float64)
-        x = torch.randn(1, 16, 8, 8, dtype=torch.float64) * level
+        x = torch.randn(1, prior.channels, 6, 10, dtype=torch.float64) * level
         x_t = x * (1 - t)
         with torch.inference_mode():
-            velocity = pipe.transformer(
-                x_t.float(), encoder_hidden_states=text, pooled_projections=pooled,
-                timestep=torch.tensor([1000 * t]),
-            ).sample  # fmt: skip
-            known = scheduler.step(velocity.double(), scheduler.timesteps[0], x_t).prev_sample
+            predicted = velocity(x_t.float(), t).double()
+            known = scheduler.step(predicted, scheduler.timesteps[0], x_t).prev_sample
         # the library's step is in single precision
-        torch.testing.assert_close(
-            prior.conditioned("a house").denoise(x, level), known, rtol=1e-6, atol=1e-6
-        )
+        torch.testing.assert_close(prior.denoise(x, level), known, rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize(("embedded", "guidance"), [(True, 1.0), (True, 3.5), (False, 1.0)])
+def test_flux_denoises_as_the_library_does(embedded: bool, guidance: float, tmp_path: Path) -> None:
+    """Packed latents and their places by the library's own functions; the guidance is an input."""
+    folder = models.flux(tmp_path / "m", guidance=embedded)
+    pipe = diffusers.FluxPipeline.from_pretrained(folder)
+    text, pooled, text_ids = pipe.encode_prompt("a house", max_sequence_length=16)
+
+    def velocity(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        _, channels, height, width = x_t.shape
+        ids = pipe._prepare_latent_image_ids(1, height // 2, width // 2, "cpu", torch.float32)
+        out = pipe.transformer(
+            pipe._pack_latents(x_t, 1, channels, height, width), timestep=torch.tensor([t]),
+            guidance=torch.tensor([guidance]) if embedded else None, pooled_projections=pooled,
+            encoder_hidden_states=text, txt_ids=text_ids, img_ids=ids,
+        ).sample  # fmt: skip
+        return pipe._unpack_latents(out, 8 * height, 8 * width, 8)
+
+    prior: Any = psc.load_prior(str(folder))
+    compare_flow(prior.conditioned("a house", guidance), velocity)
+
+
+def test_guidance_that_was_taught_costs_one_evaluation(tmp_path: Path) -> None:
+    prior: Any = psc.load_prior(str(models.flux(tmp_path / "m")))
+    x, seen = torch.randn(1, 16, 8, 8), list[float]()
+    evaluate = packed._evaluate
+
+    def counting(network: Any, x_t: Any, t: float, guidance: float, given: Any) -> torch.Tensor:
+        seen.append(guidance)
+        return evaluate(network, x_t, t, guidance, given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "_evaluate", counting)
+        for caption, guidance in (("", 3.5), ("a house", 1.0), ("a house", 3.5)):
+            prior.conditioned(caption, guidance).denoise(x, 1.0)
+    assert seen == [1.0, 1.0, 3.5]
+
+
+def test_packed_latents_come_back() -> None:
+    x = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
+    assert packed.pack(x)[0, 1].tolist() == [2, 3, 8, 9, 26, 27, 32, 33, 50, 51, 56, 57]
+    assert torch.equal(packed.unpack(packed.pack(x), 4, 6), x)
+
+
+def test_qwen_image_denoises_as_the_library_does(tmp_path: Path) -> None:
+    folder = models.qwen_image(tmp_path / "m")
+    pipe = diffusers.QwenImagePipeline.from_pretrained(folder)
+    text, mask = pipe.encode_prompt("a house")
+
+    def velocity(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        _, channels, height, width = x_t.shape
+        out = pipe.transformer(
+            pipe._pack_latents(x_t, 1, channels, height, width), timestep=torch.tensor([t]),
+            encoder_hidden_states=text, encoder_hidden_states_mask=mask,
+            img_shapes=[[(1, height // 2, width // 2)]],
+        ).sample  # fmt: skip
+        return pipe._unpack_latents(out, 8 * height, 8 * width, 8)[:, :, 0]
+
+    prior: Any = psc.load_prior(str(folder))
+    compare_flow(prior.conditioned("a house"), velocity)
+
+
+@pytest.mark.parametrize("caption", ["", "a house"])
+def test_sana_denoises_as_the_library_does(caption: str, tmp_path: Path) -> None:
+    """A caption follows the pipeline's instruction, as in training; the empty one does not."""
+    folder = models.sana(tmp_path / "m")
+    pipe = diffusers.SanaPipeline.from_pretrained(folder)
+    default = inspect.signature(pipe.__call__).parameters["complex_human_instruction"].default
+    text, mask, none, none_mask = pipe.encode_prompt("a house", complex_human_instruction=default)
+    text, mask = (text, mask) if caption else (none, none_mask)
+
+    def velocity(x_t: torch.Tensor, t: float) -> torch.Tensor:
+        return pipe.transformer(
+            x_t, encoder_hidden_states=text, encoder_attention_mask=mask, timestep=torch.tensor([1000 * t])
+        ).sample  # fmt: skip
+
+    prior: Any = psc.load_prior(str(folder))
+    compare_flow(prior.conditioned(caption), velocity)
+
+
+@pytest.mark.parametrize("additional", [False, True])
+def test_pixart_denoises_as_the_library_does(additional: bool, tmp_path: Path) -> None:
+    folder = models.pixart(tmp_path / "m", additional)
+    pipe = diffusers.DiffusionPipeline.from_pretrained(folder)
+    text, mask, _, _ = pipe.encode_prompt("a red house", do_classifier_free_guidance=False)
+    told = {"resolution": torch.tensor([[16.0, 24.0]] * 2), "aspect_ratio": torch.tensor([[2 / 3]] * 2)}
+    added = told if additional else {"resolution": None, "aspect_ratio": None}
+    prior: Any = psc.load_prior(str(folder))
+    with torch.inference_mode():
+        found, known = discrete_case(
+            prior.conditioned("a red house"), pipe.scheduler.config,
+            lambda x, t: pipe.transformer(
+                x, encoder_hidden_states=text.expand(2, -1, -1), encoder_attention_mask=mask.expand(2, -1),
+                timestep=torch.tensor([t, t]), added_cond_kwargs=added,
+            ).sample[:, :4].double(),
+            torch.randn(2, 4, 8, 12, dtype=torch.float64), 1.0,
+        )  # fmt: skip
+    torch.testing.assert_close(found, known, rtol=1e-5, atol=2e-6)  # a mask is added in another order
+
+
+def test_deepfloyd_if_denoises_as_the_library_does(tmp_path: Path) -> None:
+    folder = models.deepfloyd_if(tmp_path / "m")
+    pipe = diffusers.IFPipeline.from_pretrained(folder, safety_checker=None, watermarker=None)
+    text, _ = pipe.encode_prompt("a red house", do_classifier_free_guidance=False)
+    prior: Any = psc.load_prior(str(folder))
+    with torch.inference_mode():
+        found, known = discrete_case(
+            prior.conditioned("a red house"), {**pipe.scheduler.config, "variance_type": "fixed_small",
+                                               "thresholding": False},
+            lambda x, t: pipe.unet(x, t, encoder_hidden_states=text.expand(2, -1, -1)).sample[:, :3].double(),
+            torch.randn(2, 3, 16, 8, dtype=torch.float64), 1.0,
+        )  # fmt: skip
+    torch.testing.assert_close(found, known, rtol=1e-9, atol=1e-9)
 
 
 def test_what_a_folder_says_of_itself(folder: Path) -> None:
     prior: Any = psc.load_prior(str(folder))
-    channels = {"ddpm0": 3, "stable-diffusion-30": 16}.get(folder.parent.name, 4)
-    assert (prior.channels, prior.multiple, prior.exact) == (channels, 2, False)
-    x = torch.randn(2, channels, 6, 10)
+    sizes = SIZES.get(folder.parent.name, (4, 2))
+    assert (prior.channels, prior.multiple, prior.exact) == (*sizes, False)
+    x = torch.randn(2, prior.channels, 6, 10)
     out = prior.denoise(x, 0.7)
     assert out.shape == x.shape
     assert out.dtype == torch.float32
@@ -182,6 +317,28 @@ def test_latents_and_pictures(stable: Path) -> None:
     torch.testing.assert_close(prior.to_picture(mean), known)
 
 
+def test_latents_of_other_autoencoders(tmp_path: Path) -> None:
+    """As the pipelines decode them: Sana's is no distribution, Qwen-Image's is of a video of one frame."""
+    picture = torch.rand(1, 3, 16, 24) * 2 - 1
+    sana: Any = psc.load_prior(str(models.sana(tmp_path / "sana")))
+    pipe = diffusers.SanaPipeline.from_pretrained(tmp_path / "sana")
+    with torch.inference_mode():
+        latent = pipe.vae.encode(picture).latent * pipe.vae.config.scaling_factor
+        torch.testing.assert_close(sana.to_latent(picture), latent)
+        known = pipe.vae.decode(latent / pipe.vae.config.scaling_factor).sample
+    torch.testing.assert_close(sana.to_picture(latent), known)
+    qwen: Any = psc.load_prior(str(models.qwen_image(tmp_path / "qwen")))
+    vae = diffusers.AutoencoderKLQwenImage.from_pretrained(tmp_path / "qwen/vae")
+    mean, deviation = (
+        torch.tensor(v)[:, None, None] for v in (vae.config.latents_mean, vae.config.latents_std)
+    )
+    with torch.inference_mode():
+        latent = (vae.encode(picture[:, :, None]).latent_dist.mode()[:, :, 0] - mean) / deviation
+        torch.testing.assert_close(qwen.to_latent(picture), latent)
+        known = vae.decode((latent * deviation + mean)[:, :, None]).sample[:, :, 0]
+    torch.testing.assert_close(qwen.to_picture(latent), known)
+
+
 def test_captions_and_guidance(folder: Path) -> None:
     prior: Any = psc.load_prior(str(folder))
     if prior.bind is None:
@@ -192,7 +349,8 @@ def test_captions_and_guidance(folder: Path) -> None:
     assert not torch.equal(free, given)
     if folder.parent.name != "stable-diffusion-xl0":  # there the empty caption's zeros are no text at all
         assert torch.equal(prior.conditioned("").denoise(x, 1.0), free)
-    torch.testing.assert_close(guided.denoise(x, 1.0), free + 3 * (given - free), rtol=1e-4, atol=1e-4)
+    if folder.parent.name != "flux":  # it is told the guidance
+        torch.testing.assert_close(guided.denoise(x, 1.0), free + 3 * (given - free), rtol=1e-4, atol=1e-4)
     prints = [p.fingerprint for p in (prior, house, guided, prior.conditioned("a horse"))]
     assert len(set(prints)) == 4
     assert prior.conditioned("", guidance=7.5).fingerprint == prior.fingerprint
@@ -206,7 +364,7 @@ def test_an_empty_caption_costs_one_evaluation(stable: Path) -> None:
         inner = type(prior).conditioned(prior, text).predict
         return lambda x_t, t: (calls.append(t), inner(x_t, t))[1]
 
-    counted = dataclasses.replace(prior, bind=counting)
+    counted = dataclasses.replace(prior, bind=classifier_free(counting))
     for caption, guidance, cost in (("", 7.5, 1), ("a house", 1.0, 1), ("a house", 7.5, 2)):
         calls.clear()
         counted.conditioned(caption, guidance).denoise(torch.randn(1, 4, 8, 8), 1.0)
@@ -311,6 +469,8 @@ def test_missing_weights_are_not_made_up(tmp_path: Path) -> None:
 def test_inpainting_models_are_no_priors(tmp_path: Path) -> None:
     with pytest.raises(psc.PscError, match="takes more than a latent"):
         psc.load_prior(str(models.stable_diffusion(tmp_path / "m", in_channels=9)))
+    with pytest.raises(psc.PscError, match="takes more than a latent"):
+        psc.load_prior(str(models.flux(tmp_path / "f", in_channels=128)))
 
 
 @pytest.mark.parametrize(
@@ -356,6 +516,8 @@ def test_inpainting_models_are_no_priors(tmp_path: Path) -> None:
             },
             2_028_328_000,
         ),
+        ("FluxTransformer2DModel", {"guidance_embeds": True}, 11_901_408_320),
+        ("QwenImageTransformer2DModel", {}, 20_430_401_088),
         (
             "AutoencoderKL",
             {
@@ -368,7 +530,7 @@ def test_inpainting_models_are_no_priors(tmp_path: Path) -> None:
     ],
     ids=[
         "ddpm-celebahq-256", "stable-diffusion-2.1-base", "stable-diffusion-1.5", "stable-diffusion-xl",
-        "stable-diffusion-3-medium", "stable-diffusion's autoencoder",
+        "stable-diffusion-3-medium", "flux.1-dev", "qwen-image", "stable-diffusion's autoencoder",
     ],
 )  # fmt: skip
 def test_full_size_architectures(network: str, config: dict[str, Any], count: int) -> None:

@@ -22,7 +22,11 @@ from tests.headers import header_of
 from tests.test_session import psnr, states
 
 SHORT = Plan((Level(1, 8, 4),), (Round(0, 2, 3), Round(0, 2, 2), Round(0, FULL_BASIS, 2)))
-FAMILIES = ["adm", "ddpm", "stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3"]
+CAPTIONED = [
+    "stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "pixart", "deepfloyd_if", "sana",
+    "qwen_image",
+]  # fmt: skip
+FAMILIES = ["adm", "ddpm", *CAPTIONED]
 
 
 def load(family: str, folder: Path) -> Any:
@@ -37,7 +41,7 @@ def test_both_sides_hold_the_same_state_after_every_round(family: str, tmp_path:
     prior = load(family, tmp_path)
     picture = to_tensor(texture(16, 16))
     truth = picture if prior.channels == 3 else prior.to_latent(picture[None])[0]
-    if family.startswith("stable"):
+    if family in CAPTIONED:
         prior = prior.conditioned("a house")
 
     def session(channel: Any, given: torch.Tensor | None) -> Session:
@@ -56,7 +60,7 @@ def test_both_sides_hold_the_same_state_after_every_round(family: str, tmp_path:
 def test_the_derivative_is_that_of_denoise(family: str, tmp_path: Path) -> None:
     """u . J^T v = v . J u, by central differences in the direction u; PiGDM needs nothing else."""
     prior = load(family, tmp_path)
-    if family.startswith("stable"):
+    if family in CAPTIONED:
         prior = prior.conditioned("a house", 2)
     x, u, v = gaussian(5, (0, 0, 0), (3, 2, prior.channels, 8, 8)).float().unbind(0)
     u, h = u / u.norm(), 0.05

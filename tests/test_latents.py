@@ -72,7 +72,7 @@ def latents(gain: float = 1.0) -> Any:
     return GaussianLatents(
         name="gaussian latents", predict=lambda x, t: x, parametrisation=Flow(), channels=12, multiple=4,
         fingerprint=hashlib.sha256(b"gaussian latents").digest(), device=torch.device("cpu"),
-        bind=lambda text: lambda x, t: x, autoencoder=Shuffle(gain), factor=2,
+        bind=lambda text, guidance: lambda x, t: x, autoencoder=Shuffle(gain), factor=2,
     )  # fmt: skip
 
 
@@ -326,7 +326,10 @@ def stable(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return psc.load_prior(str(models.stable_diffusion(tmp_path_factory.mktemp("stable") / "model")))
 
 
-@pytest.mark.parametrize("family", ["stable_diffusion_xl", "stable_diffusion_3"])
+@pytest.mark.parametrize(
+    "family",
+    ["stable_diffusion_xl", "stable_diffusion_3", "flux", "pixart", "sana", "qwen_image", "deepfloyd_if"],
+)
 def test_files_of_the_other_families(family: str, tmp_path: Path) -> None:
     pytest.importorskip("diffusers", reason="needs psc-codec[models]")
     bare: Any = psc.load_prior(str(getattr(models, family)(tmp_path / "model")))

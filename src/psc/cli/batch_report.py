@@ -63,6 +63,7 @@ class _Totals:
         done: So far.
         bytes: That those take.
         pixels: Of those.
+        psnr: The sum of the simulated pictures', in dB.
     """
 
     count: int
@@ -71,6 +72,7 @@ class _Totals:
     done: int = 0
     bytes: int = 0
     pixels: int = 0
+    psnr: float | None = None
 
 
 class _Report:
@@ -113,6 +115,8 @@ class _Report:
         self._totals.done += 1
         self._totals.bytes += figures.get("bytes", 0)
         self._totals.pixels += figures["width"] * figures["height"]
+        if "psnr" in figures:
+            self._totals.psnr = (self._totals.psnr or 0.0) + figures["psnr"]
         if self._output.as_json:
             typer.echo(json.dumps(figures))
         else:
@@ -141,6 +145,8 @@ class _Report:
         parts = [f"{totals.done} of {totals.count} files {self._job.verb}d"]
         if totals.bytes:
             parts.append(f"{totals.bytes} bytes, {8 * totals.bytes / totals.pixels:.4f} bpp")
+        if totals.psnr is not None:
+            parts.append(f"mean PSNR {totals.psnr / totals.done:.2f} dB")
         parts.append(tqdm.format_interval(time.monotonic() - self._start))
         if totals.skipped:
             parts.append(f"{totals.skipped} were there already (--force overwrites)")

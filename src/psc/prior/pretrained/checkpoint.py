@@ -18,7 +18,7 @@ import torch
 from psc.errors import PscError
 from psc.prior.pretrained.adm import Adm, Architecture
 from psc.prior.pretrained.parametrisation import Discrete, Predict, cosine_schedule, linear_schedule
-from psc.prior.pretrained.prior import DiffusionPrior
+from psc.prior.pretrained.prior import DiffusionPrior, classifier_free
 from psc.prior.pretrained.weights import fingerprint, inventory, tensors
 
 SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
@@ -66,7 +66,7 @@ def load_checkpoint(
         multiple=architecture.multiple,
         fingerprint=identity,
         device=device,
-        bind=bind if architecture.classes else None,
+        bind=classifier_free(bind) if architecture.classes else None,
     )
 
 

@@ -93,12 +93,14 @@ def _open(path: Path, model: Mapping[str, Any] | None, name: str, device: torch.
 
 def _open_folder(folder: Path, name: str, device: torch.device, half: bool) -> Prior:
     from psc.prior.pretrained.latent import FAMILIES, load_latent
-    from psc.prior.pretrained.pixel import load_pixel
+    from psc.prior.pretrained.pixel import CAPTIONED, load_captioned, load_pixel
 
     kind, network = _kind(folder)
     try:
         if kind in FAMILIES:
             return load_latent(folder, kind, name, device, half)
+        if kind == CAPTIONED:
+            return load_captioned(folder, name, device, half)
         if network == "UNet2DModel":
             return load_pixel(folder, name, device, half)
     except (ImportError, OSError, RuntimeError, ValueError) as error:  # what the libraries raise
@@ -106,7 +108,7 @@ def _open_folder(folder: Path, name: str, device: torch.device, half: bool) -> P
         raise PscError(f"cannot load the model in {folder}: {reason}") from error
     raise PscError(
         f"{folder} holds a model of class {kind or network or 'unknown'}; expected UNet2DModel with a "
-        f"scheduler (DDPMPipeline, DDIMPipeline, ...) or one of {', '.join(FAMILIES)}"
+        f"scheduler (DDPMPipeline, DDIMPipeline, ...) or one of {', '.join([*FAMILIES, CAPTIONED])}"
     )
 
 

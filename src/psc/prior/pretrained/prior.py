@@ -34,7 +34,8 @@ class DiffusionPrior:
         multiple: Heights and widths must be multiples of it.
         fingerprint: SHA-256 digest of weights, settings and condition.
         device: Where it is evaluated.
-        bind: The network under a condition (a class's number, a caption); None for a model that takes none.
+        bind: The network under a condition (a class's number, a caption) and a guidance; None for a model
+            that takes none.
         exact: False: floating-point networks give other bits on other machines.
         factor: Side, in the picture's pixels, of what one of a latent's pixels stands for; 1 for pixels.
         condition: The caption or class that it was given by :meth:`conditioned`; empty for none.
@@ -48,7 +49,7 @@ class DiffusionPrior:
     multiple: int
     fingerprint: bytes
     device: torch.device
-    bind: Callable[[str], Predict] | None = None
+    bind: Callable[[str, float], Predict] | None = None
     exact: bool = False
     factor: int = 1
     condition: str = ""
@@ -76,7 +77,8 @@ class DiffusionPrior:
             condition: A caption, or a class's number ("207").
             guidance: g of classifier-free guidance (Ho and Salimans, 2022), p = p_free + g (p_given -
                 p_free): 1 is the model as it is, at one evaluation; others cost two, but for an empty
-                condition. Files hold multiples of 1/8 up to 31.875.
+                condition and for models that were taught guidance as an input (FLUX.1 [dev]). Files hold
+                multiples of 1/8 up to 31.875.
 
         Raises:
             PscError: For a model that takes no condition, or text that is not Unicode.
@@ -87,16 +89,23 @@ class DiffusionPrior:
             raise PscError(f"{condition!r} is not Unicode text: {error.reason}") from error
         if self.bind is None:
             raise PscError(f"the prior {self.name} is unconditional: it takes no caption or class")
-        given = self.bind(condition)
-        if guidance == 1 or not condition:
-            predict, guidance = given, 1.0
-        else:
-            predict = _guided(self.bind(""), given, guidance)
+        guidance = guidance if condition else 1.0
+        predict = self.bind(condition, guidance)
         digest = hashlib.sha256(self.fingerprint + json.dumps([condition, float(guidance)]).encode())
         changed = digest.digest() if condition else self.fingerprint
         return replace(
             self, predict=predict, fingerprint=changed, bind=None, condition=condition, guidance=guidance
         )
+
+
+def classifier_free(given: Callable[[str], Predict]) -> Callable[[str, float], Predict]:
+    """A ``bind`` that guides by a second evaluation, of a model that is given a condition by ``given``."""
+
+    def bind(condition: str, guidance: float) -> Predict:
+        under = given(condition)
+        return under if guidance == 1 else _guided(given(""), under, guidance)
+
+    return bind
 
 
 def _guided(free: Predict, given: Predict, guidance: float) -> Predict:
