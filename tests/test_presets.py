@@ -75,7 +75,7 @@ def test_a_default_plan_of_ones_own() -> None:
 
 @pytest.mark.parametrize("target", [{}, {"target_size": 300}, {"target_psnr": 25.0}], ids=str)
 def test_efforts_that_are_none(target: dict[str, float]) -> None:
-    for effort in (0, 10, -1):
+    for effort in (0, 10, -1, True, 2.0, "5"):
         with pytest.raises(psc.PscError, match=rf"effort {effort} came; .* from 1 \(fastest\) to 9"):
             psc.encode(ARRAY, effort=effort, prior=PRIOR, **target)
 

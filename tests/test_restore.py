@@ -172,6 +172,13 @@ def test_the_mean_is_closest_and_samples_are_farther(data: bytes) -> None:
     assert quality["pigdm"] < quality["mean"] - 0.5
 
 
+@pytest.mark.parametrize("prior", ["embedded", 1, b"embedded"], ids=str)
+def test_what_is_no_prior_is_refused(data: bytes, prior: object) -> None:
+    for use in (psc.decode, psc.open, psc.encode):
+        with pytest.raises(psc.PscError, match=r"a prior came as .*psc.load_prior"):
+            use(texture(8, 8) if use is psc.encode else data, prior=prior)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -179,6 +186,9 @@ def test_the_mean_is_closest_and_samples_are_farther(data: bytes) -> None:
         ({"restoration": "preview", "steps": 4}, "evaluates nothing"),
         ({"restoration": "pigdm", "steps": 1}, f"1 steps asked for; expected 2 to {MAX_STEPS}"),
         ({"steps": MAX_STEPS + 1}, f"expected 2 to {MAX_STEPS}"),
+        ({"steps": "4"}, "4 steps asked for; expected 2"),
+        ({"steps": 4.5}, "4.5 steps asked for; expected 2"),
+        ({"steps": True}, "True steps asked for; expected 2"),
     ],
 )
 def test_impossible_choices_are_refused_before_the_long_run(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from PIL import Image
 
 from psc.exact.threads import isolated
-from psc.prior import Prior, load_prior
+from psc.prior import Prior, given_or_embedded
 from psc.session.decoder import Decoded, check_variations, open_decoder
 from psc.session.progress import Report, silent
 from psc.session.restore import Restoration, check
@@ -88,7 +88,7 @@ def decode_details(
     Raises:
         PscError: As :func:`psc.decode`.
     """
-    prior = prior or load_prior()
+    prior = given_or_embedded(prior)
     check(restoration, steps, prior)
     decoder = open_decoder(data, allow_partial=allow_partial, prior=prior, progress=progress).run()
     return decoder.picture(restoration, steps=steps, uncertainty=uncertainty)
@@ -127,7 +127,7 @@ def variations(
         PscError: As :func:`psc.decode`; also for a count out of range, or a restoration that has no
             variations.
     """
-    prior = prior or load_prior()
+    prior = given_or_embedded(prior)
     check_variations(count, restoration, steps, prior)
     decoder = open_decoder(data, allow_partial=allow_partial, prior=prior, progress=progress).run()
     return decoder.variations(count, restoration, steps=steps)

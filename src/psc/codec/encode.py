@@ -14,7 +14,7 @@ from psc.images.picture import Picture
 from psc.images.pixels import ImageLike
 from psc.plan.plan import Settings
 from psc.plan.presets import finest, settings
-from psc.prior import Prior, load_prior
+from psc.prior import Prior, given_or_embedded
 from psc.rate import control
 from psc.rate.goals import bytes_of_bpp, positive, whole_bytes
 from psc.session.context import Context
@@ -81,7 +81,7 @@ def encode(
     """
     if [quality, target_size, target_bpp, target_psnr].count(None) < 3:
         raise PscError("at most one of quality, target size, target bpp and target PSNR can be asked for")
-    model = prior or load_prior()
+    model = given_or_embedded(prior)
     preset = preset_for(model, preset)
     if (target_size, target_bpp, target_psnr) == (None, None, None):
         chosen = settings(50 if quality is None else quality, preset, seed, effort)
@@ -165,7 +165,7 @@ def encode_with(
     """
     picture, context = (
         Picture.of(image, strip=strip, keep_profile=keep_profile),
-        Context(prior or load_prior(), progress, journal),
+        Context(given_or_embedded(prior), progress, journal),
     )
     with _kept(context, picture, chosen):
         side = Encoder(picture, chosen, context)
@@ -237,7 +237,7 @@ def simulate(
         PscError: For whatever cannot be compressed, or a restoration that is unknown or that the prior cannot
             make.
     """
-    context = Context(prior or load_prior(), progress)
+    context = Context(given_or_embedded(prior), progress)
     check(restoration, steps, context.prior)
     data, decoder = _simulated(image, chosen, context)
     return data, decoder.picture(restoration, steps=steps)
@@ -276,7 +276,7 @@ def simulate_variations(
         PscError: For whatever cannot be compressed, a count out of range, or a restoration that has no
             variations.
     """
-    context = Context(prior or load_prior(), progress)
+    context = Context(given_or_embedded(prior), progress)
     check_variations(count, restoration, steps, context.prior)
     data, decoder = _simulated(image, chosen, context)
     return data, decoder.variations(count, restoration, steps=steps)

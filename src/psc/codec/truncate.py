@@ -7,7 +7,7 @@ from psc.bitstream.container import seal, seal_cut
 from psc.bitstream.header import BodyField, Header, unpack
 from psc.bitstream.rangecoder import Copier, Writer
 from psc.errors import PscError
-from psc.prior import Prior, load_prior
+from psc.prior import Prior, given_or_embedded
 from psc.session.context import Context
 from psc.session.decoder import open_body
 from psc.session.progress import Report, silent
@@ -54,7 +54,7 @@ def keep_rounds(
     if not isinstance(rounds, Integral):
         raise PscError(f"{rounds!r} rounds asked for; expected a whole number")
     _sound(data)
-    header, context, reader, _ = open_body(data, Context(prior or load_prior(), progress), True)
+    header, context, reader, _ = open_body(data, Context(given_or_embedded(prior), progress), True)
     writer = Writer()
     session = open_session(header, context, Copier(reader, writer))
     if not 1 <= rounds <= header.settings.rounds:

@@ -1,6 +1,6 @@
 """The plans that come with psc, by name, and what a quality means."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 from psc.errors import PscError
@@ -101,7 +101,7 @@ def at_step(index: int, seed: int = 0, effort: int | None = None) -> Settings:
         PscError: For a number out of range.
     """
     effort = DEFAULT_EFFORT if effort is None else effort
-    if effort not in EFFORTS:
+    if not isinstance(effort, Integral) or isinstance(effort, bool) or effort not in EFFORTS:
         raise PscError(f"effort {effort} came; expected a whole number from 1 (fastest) to {max(EFFORTS)}")
     return Settings(EFFORTS[effort], len(EFFORTS[effort].rounds), index, seed)
 

@@ -4,7 +4,15 @@ from psc.prior.embedded.prior import load_embedded
 from psc.prior.gaussian import HaarGaussian
 from psc.prior.protocol import Differentiable, Prior
 
-__all__ = ["Differentiable", "HaarGaussian", "Prior", "conditioned", "load_embedded", "load_prior"]
+__all__ = [
+    "Differentiable",
+    "HaarGaussian",
+    "Prior",
+    "conditioned",
+    "given_or_embedded",
+    "load_embedded",
+    "load_prior",
+]
 
 
 def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = False) -> Prior:
@@ -32,6 +40,20 @@ def load_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fals
     if half:
         raise PscError("the embedded prior is made of integers: it has no half precision")
     return load_embedded(device)
+
+
+def given_or_embedded(prior: Prior | None) -> Prior:
+    """The caller's prior, or the embedded one for None; PscError for what is none, such as a name."""
+    from psc.errors import PscError
+
+    if prior is None:
+        return load_prior()
+    if not callable(getattr(prior, "denoise", None)):
+        raise PscError(
+            f"a prior came as {type(prior).__name__}; expected what psc.load_prior returns, for instance "
+            'psc.load_prior("embedded")'
+        )
+    return prior
 
 
 def conditioned(prior: Prior, condition: str, guidance: float = 1.0) -> Prior:

@@ -16,7 +16,7 @@ from psc.exact.threads import isolated
 from psc.images import metadata
 from psc.images.alpha import read_alpha
 from psc.images.pixels import to_image
-from psc.prior import Prior, load_prior
+from psc.prior import Prior, given_or_embedded
 from psc.prior.pretrained.prior import DiffusionPrior
 from psc.session.context import Context
 from psc.session.grid import to_pictures
@@ -264,7 +264,7 @@ def open_decoder(
     Raises:
         PscError: If the data is no .psc file, is damaged, names another prior, or is too large to decode.
     """
-    context = Context(prior or load_prior(), progress)
+    context = Context(given_or_embedded(prior), progress)
     header, context, reader, note = open_body(data, context, allow_partial)
     return Decoder(header, open_session(header, context, reader), note, allow_partial=allow_partial)
 

@@ -15,6 +15,7 @@ measurements. DDRM proper ignores them below sigma_y and loses what they know (d
 """
 
 from collections.abc import Callable, Iterator
+from numbers import Integral
 
 import torch
 from torch.nn import functional
@@ -50,7 +51,8 @@ def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -
         raise PscError(f"restoration {how!r} is a single picture; variations are: sample, ddrm or pigdm")
     if steps is not None and how == "preview":
         raise PscError("restoration 'preview' evaluates nothing; leave out the steps, or choose another one")
-    if steps is not None and not 2 <= steps <= MAX_STEPS:
+    whole = isinstance(steps, Integral) and not isinstance(steps, bool)
+    if steps is not None and not (whole and 2 <= steps <= MAX_STEPS):
         raise PscError(f"{steps} steps asked for; expected 2 to {MAX_STEPS} evaluations per sample")
     if how == "pigdm" and not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
