@@ -12,7 +12,7 @@ import psc
 from psc.bitstream.header import crc16, unpack
 from psc.bitstream.plan_code import NAMED_PLANS
 from psc.plan.noise_levels import HIGHEST, LOWEST
-from psc.plan.plan import Level, Plan, Round, Settings
+from psc.plan.plan import FULL_BASIS, MOST_ROWS, Level, Plan, Round, Settings
 from psc.plan.presets import PAPER
 from psc.prior import HaarGaussian
 from tests.conftest import SMALL, texture
@@ -35,8 +35,11 @@ def plans(draw: st.DrawFn) -> Plan:
         levels.append(Level(scale, window, samples, start, end, draw(st.integers(1, 64 // samples))))
     coarse = levels[1]
     steps = st.integers(max(2, coarse.estimates), 255)
-    rounds = st.builds(Round, st.just(1), st.integers(0, coarse.directions), steps)
-    return Plan(tuple(levels), tuple(draw(st.lists(rounds, min_size=1, max_size=20))), draw(st.booleans()))
+    rounds = st.builds(Round, st.just(1), st.integers(1, coarse.directions), steps)
+    chosen = draw(st.lists(rounds, min_size=1, max_size=20))
+    if sum(item.rows for item in chosen) <= MOST_ROWS and draw(st.booleans()):
+        chosen.append(Round(1, FULL_BASIS, draw(steps)))
+    return Plan(tuple(levels), tuple(chosen), draw(st.booleans()))
 
 
 @given(
@@ -267,3 +270,10 @@ def test_presets_and_plans_are_checked() -> None:
     Plan((twice,), (Round(0, 6, 2),))
     with pytest.raises(psc.PscError, match="not a valid plan"):
         Plan((twice,), (Round(0, 7, 2),))
+    many = Level(1, 8, 64)
+    Plan((many,), (*(Round(0, 32, 2),) * 16, Round(0, FULL_BASIS, 2)))
+    with pytest.raises(psc.PscError, match="512 rows at most before it"):
+        Plan((many,), (*(Round(0, 32, 2),) * 16, Round(0, 1, 2), Round(0, FULL_BASIS, 2)))
+    for after in (1, FULL_BASIS):
+        with pytest.raises(psc.PscError, match="full basis must be its last round"):
+            Plan((many,), (Round(0, FULL_BASIS, 2), Round(0, after, 2)))
