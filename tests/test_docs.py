@@ -232,6 +232,20 @@ def test_files_that_the_text_names_are_there() -> None:
     assert not lost
 
 
+def test_pages_and_sections_that_the_code_names_are_there() -> None:
+    """``docs/ablations.md``, and ``FORMAT.md, section 7``."""
+    folders = ("src", "benchmarks", "reference", "tests", "training", "fuzz", "examples")
+    code = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    pages = {(path, name) for path in code for name in re.findall(r"\bdocs/[\w/]+\.md\b", path.read_text())}
+    assert len(pages) > 10
+    assert not [(path, name) for path, name in pages if not (ROOT / name).exists()]
+    there = set(re.findall(r"^## (\d+)\.", (ROOT / "FORMAT.md").read_text(), re.M))
+    sections = re.compile(r"FORMAT\.md,\s+sections? (\d+)(?:(?:,| and) (\d+))*")
+    named = {number for path in code for found in sections.findall(path.read_text()) for number in found}
+    assert len(named) > 10
+    assert named - {""} <= there
+
+
 def test_names_that_the_text_gives_are_there() -> None:
     """``psc.session.journal``, ``psc.prior.Prior.denoise``: modules, and what is in them."""
     name = re.compile(r"`(psc(?:\.\w+)+)(?:`|\()")

@@ -45,9 +45,10 @@ def encode(
 ) -> bytes:
     """Compress a picture to the bytes of a .psc file.
 
-    The scheme is that of Elata, Michaeli and Elad, "Zero-shot image compression with diffusion-based
-    posterior sampling" (2024); FORMAT.md says what of it is other here. (More than seven parameters: it is
-    the codec's face, and each is one that users set.)
+    The scheme is posterior sampling-based compression: Elata, Michaeli and Elad, "Zero-shot image compression
+    with diffusion-based posterior sampling" (2024). The preset "paper" is the published one; docs/DESIGN.md
+    says what is other in "default", and why. (More than seven parameters: it is the codec's face, and each is
+    one that users set.)
 
     Args:
         image: A Pillow image of any mode; its alpha, and what its ``info`` has of icc_profile, exif and xmp,

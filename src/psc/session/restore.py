@@ -11,7 +11,8 @@ perception-distortion trade-off", 2018): a mean is closer, a sample more natural
 that any number of them can be made of one.
 
 ddrm is the sampler of the rounds (psc.posterior.ddrm): noise-aware, with every estimate projected onto the
-measurements. DDRM proper ignores them below sigma_y and loses what they know (docs/DESIGN.md).
+measurements. DDRM proper ignores them below sigma_y and loses what they know (docs/DESIGN.md has the formula,
+docs/ablations.md the comparison).
 """
 
 from collections.abc import Callable, Iterator
