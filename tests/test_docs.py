@@ -25,12 +25,10 @@ from PIL import Image
 import psc
 from psc import prior
 from psc.cli import app
-from psc.codec import decode, encode, truncate
 from psc.evaluate import psc_codec, run
 from psc.images.pixels import psnr
 from psc.plan import presets
 from psc.plan.plan import FULL_BASIS, Level, Plan, Round
-from psc.session import decoder
 from psc.view.server import Server
 from tests.test_evaluate import small_file
 
@@ -106,8 +104,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("photo.jpg", "DIR/a.png", "THREE/a.png", "photos/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photo.save(tmp_path / name)
-    for module in (prior, encode, decode, decoder, truncate):
-        monkeypatch.setattr(module, "load_prior", small_prior)
+    monkeypatch.setattr(prior, "load_prior", small_prior)
     for effort in presets.EFFORTS:
         monkeypatch.setitem(presets.EFFORTS, effort, QUICK)
     monkeypatch.setattr(run, "model", lambda *_: STAND_IN)

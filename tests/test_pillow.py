@@ -19,6 +19,7 @@ import pytest
 from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 import psc
+from psc import prior
 from psc.bitstream.container import seal
 from psc.bitstream.header import BodyField, unpack
 from psc.codec import decode as decode_module
@@ -35,8 +36,7 @@ PRIOR = HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The Gaussian prior and a short plan in place of the embedded prior and its."""
-    for module in (encode_module, decode_module):
-        monkeypatch.setattr(module, "load_prior", lambda: PRIOR)
+    monkeypatch.setattr(prior, "load_prior", lambda: PRIOR)
     monkeypatch.setattr(
         encode_module, "settings", lambda quality, preset, seed, effort: replace(CHOSEN, seed=seed)
     )
