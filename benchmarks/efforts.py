@@ -11,8 +11,6 @@ pictures with all steps count.
 """
 
 import argparse
-import json
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ import torch
 
 import psc
 from benchmarks.crops import centre_crop
+from benchmarks.lines import append, rows
 from psc.bitstream.header import unpack
 from psc.evaluate.bd import bd_rate
 from psc.images.opening import read_image
@@ -56,7 +55,6 @@ def size(data: bytes) -> int:
 
 
 def measure(a: argparse.Namespace) -> None:
-    a.out.parent.mkdir(parents=True, exist_ok=True)
     done = {(r["effort"], r["image"], r["step"], r["pixels"]) for r in rows(a.out)}
     prior = psc.load_prior()
     files = sorted(p for p in a.folder.iterdir() if p.suffix in (".png", ".jpg"))
@@ -72,13 +70,7 @@ def measure(a: argparse.Namespace) -> None:
         row["bytes"] = size(data)
         row |= {"psnr": psnr(decoded.image, image), "nfe": decoded.nfe[0], "restore_nfe": decoded.nfe[1]}
         row["seconds"] = time.perf_counter() - start
-        with a.out.open("a") as out:
-            out.write(json.dumps(row) + "\n")
-        print(row, file=sys.stderr, flush=True)
-
-
-def rows(out: Path) -> list[dict]:
-    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+        append(a.out, row)
 
 
 def table(a: argparse.Namespace) -> None:

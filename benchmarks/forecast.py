@@ -12,8 +12,6 @@ promise (last). Standard deviations of what remains are in octaves, but for last
 """
 
 import argparse
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -24,6 +22,7 @@ from numpy.typing import NDArray
 
 import psc
 from benchmarks.crops import centre_crop
+from benchmarks.lines import Row, append, rows
 from psc.images.opening import read_image
 from psc.images.picture import Picture
 from psc.images.pixels import to_tensor
@@ -40,7 +39,6 @@ from psc.session.round_coder import LONG_DIGEST_BITS
 
 LEVELS = len(DEFAULT.levels)
 KINDS = ("bits", "error")
-Row = dict[str, object]
 Array = NDArray[np.float64]
 
 
@@ -75,7 +73,6 @@ def features(picture: torch.Tensor, step: int) -> Row:
 
 
 def measure(a: argparse.Namespace) -> None:
-    a.out.parent.mkdir(parents=True, exist_ok=True)
     done = {(r["image"], r["pixels"], r["step"]) for r in rows(a.out)}
     prior = psc.load_prior()
     files = sorted(p for p in a.folder.iterdir() if p.suffix in (".png", ".jpg"))
@@ -86,13 +83,7 @@ def measure(a: argparse.Namespace) -> None:
             picture = to_tensor(centre_crop(read_image(file).convert("RGB"), a.crop))
             row = {"image": file.name, "pixels": a.crop**2, "step": step}
             row |= features(picture, step) | outcomes(picture, step, prior)
-            with a.out.open("a") as out:
-                out.write(json.dumps(row) + "\n")
-            print(file.name, step, row["bits"], row["trial"], file=sys.stderr, flush=True)
-
-
-def rows(out: Path) -> list[dict]:
-    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+            append(a.out, row)
 
 
 def logarithms(found: list[list[dict]], *keys: str) -> Array:

@@ -14,8 +14,6 @@ encoder's session but for the halves, which are decoded. The table has other cod
 
 import argparse
 import functools
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from PIL import Image
 import psc
 from benchmarks.baselines import nearest, others
 from benchmarks.crops import Curve, centre_crop
+from benchmarks.lines import Row, append, rows
 from psc.evaluate.bd import bd_rate
 from psc.images.opening import read_image
 from psc.images.picture import Picture
@@ -39,7 +38,6 @@ from psc.session.restore import restore
 
 KINDS = ("bpp", "psnr", "steps", "halve", "progressive")
 PLAIN = DEFAULT.nfe(len(DEFAULT.rounds))
-Row = dict[str, object]
 
 
 class Cost:
@@ -85,7 +83,6 @@ def _half(data: bytes, image: Image.Image, prior: Prior) -> Row:
 
 
 def measure(a: argparse.Namespace) -> None:
-    a.out.parent.mkdir(parents=True, exist_ok=True)
     done = {(r["image"], r["kind"], r["target"]) for r in rows(a.out)}
     prior = psc.load_prior()
     files = sorted(p for p in a.folder.iterdir() if p.suffix in (".png", ".jpg"))
@@ -101,13 +98,7 @@ def measure(a: argparse.Namespace) -> None:
             found = work(image, value, prior) if work else targeted(image, kind, value, prior)
             found |= {"image": file.name, "kind": kind, "target": value, "pixels": a.crop**2}
             found["seconds"] = time.perf_counter() - start
-            with a.out.open("a") as out:
-                out.write(json.dumps(found) + "\n")
-            print(found, file=sys.stderr, flush=True)
-
-
-def rows(out: Path) -> list[dict]:
-    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+            append(a.out, found)
 
 
 def curve(some: list[dict], kind: str, key: str = "") -> dict[float, tuple[float, float]]:

@@ -14,8 +14,6 @@ counted.
 """
 
 import argparse
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import psc
 from benchmarks.crops import centre_crop
+from benchmarks.lines import append, rows
 from psc.evaluate.frechet import Features, efficientnet, frechet
 from psc.images.picture import Picture
 from psc.images.pixels import psnr, to_image
@@ -58,14 +57,12 @@ class Results:
 
     def rows(self) -> dict[tuple[str, str, int | None], dict]:
         """By picture, method and steps."""
-        lines = self._lines.read_text().splitlines() if self._lines.exists() else []
-        rows = [json.loads(line) for line in lines]
-        return {(r["image"], r["method"], r["steps"]): r for r in rows if r["quality"] == self.quality}
+        found = rows(self._lines)
+        return {(r["image"], r["method"], r["steps"]): r for r in found if r["quality"] == self.quality}
 
     def add(self, row: dict, picture: Image.Image) -> None:
         picture.save(self.path(row["image"], row["method"], row["steps"]))
-        with self._lines.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append(self._lines, row)
 
     def path(self, image: str, method: str, steps: int | None) -> Path:
         return self.folder / f"{Path(image).stem}-{self.quality:g}-{method}-{steps or 0}.png"
@@ -87,7 +84,6 @@ def measure(results: Results) -> None:
             row = {"image": name, "quality": results.quality, "method": method, "steps": steps}
             row |= {"bytes": size, "psnr": psnr(original, picture), "nfe": session.nfe - nfe}
             results.add(row | {"seconds": time.perf_counter() - start}, picture)
-        print(name, size, file=sys.stderr, flush=True)
 
 
 def encoded(image: Image.Image, chosen: psc.Settings, prior: object) -> tuple[Session, int]:

@@ -7,6 +7,7 @@
     dispatch        a job on one file or on many
     encode_job      what is done with one picture; encode_options: what it is asked for
     decode_job      what is done with one file
+    tools           what a job works with: the prior, whom to tell
     batch           many files: which, where to, what is left; batch_report: what is seen of them
     process_pool    processes side by side; worker: what each does; search_path: where it finds modules
     progress        a bar, lines, the time left

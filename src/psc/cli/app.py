@@ -15,6 +15,7 @@ from psc import files
 from psc.cli import console, evaluate, names, options, priors, view
 from psc.cli.progress import ProgressBar
 from psc.errors import PscError
+from psc.rate.goals import bytes_of_bpp
 
 if TYPE_CHECKING:
     from psc.codec.verify import RoundState
@@ -183,7 +184,7 @@ def truncate(
                 shorter = psc.keep_rounds(data, rounds, prior=model, progress=progress)
         else:
             header = psc.info(data)
-            limit = size or int((bpp or 0) * header["width"] * header["height"] / 8)
+            limit = size or bytes_of_bpp(bpp, header["width"] * header["height"])
             shorter = psc.truncate(data, size=limit)
         files.write(target, shorter)
         if not quiet:

@@ -4,7 +4,7 @@ It imports PyTorch: the command imports it when it is called.
 """
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from psc import files
 from psc.bitstream.container import info
 from psc.cli import console, names
 from psc.cli.progress import ProgressBar
+from psc.cli.tools import Load, Tools
 from psc.codec import decode
 from psc.errors import PscError
 from psc.images import uncertainty
@@ -59,7 +60,7 @@ class DecodeJob:
         """The one that was asked for, or what suits the number of pictures."""
         return self.restore or ("sample" if self.variations else "mean")
 
-    def check(self, load: Callable[[], Prior]) -> None:
+    def check(self, load: Load) -> None:
         """Refuse, as a PscError, options that suit no file."""
         restore.check(self.restoration, self.steps, load(), several=bool(self.variations))
 
@@ -81,22 +82,23 @@ class DecodeJob:
         header = info(files.read(source))
         return int(header["width"] * header["height"])
 
-    def __call__(
-        self,
-        source: str,
-        target: str,
-        load: Callable[[], Prior],
-        progress: Callable[[], ProgressBar],
-        quiet: bool = False,
-    ) -> dict[str, Any]:
-        """Decode one file; the arguments and figures are those of an EncodeJob, quiet has no meaning."""
-        del quiet
+    def __call__(self, source: str, target: str, tools: Tools) -> dict[str, Any]:
+        """Decode one file.
+
+        Args:
+            source: Its name, or ``-``.
+            target: The picture's, or ``-``.
+            tools: The prior, and whom to tell.
+
+        Returns:
+            The figures that ``line`` and --json show.
+        """
         targets, data = self.outputs(target), files.read(source)
         header = info(data)
         image_format = picture_format(targets[0], header["mode"], (header["width"], header["height"]))
         map_format = self._map_format(targets[0])
-        with progress() as report:
-            for name, found in zip(targets, self._pictures(data, load(), report), strict=True):
+        with tools.progress() as report:
+            for name, found in zip(targets, self._pictures(data, tools.load(), report), strict=True):
                 files.write(name, encode_picture(found.image, image_format))
         if self.uncertainty and found.deviation is not None:
             drawn = uncertainty.uncertainty_map(found.deviation, orientation(found.image.info))

@@ -10,6 +10,7 @@ from psc import files
 from psc.cli import batch, batch_report, console
 from psc.cli.options import Output, Place
 from psc.cli.progress import ProgressBar
+from psc.cli.tools import Tools
 from psc.cli.worker import Model
 from psc.errors import PscError
 
@@ -48,7 +49,7 @@ def _in_and_out(arguments: list[str], jobs: int | None) -> tuple[str, str | None
 
 def _one(job: batch.Job, source: str, target: str, model: Model, output: Output) -> None:
     progress = partial(ProgressBar, job.verb, quiet=output.quiet, verbose=output.verbose)
-    figures = job(source, target, model.loader(), progress, output.quiet)
+    figures = job(source, target, Tools(model.loader(), progress, output.quiet))
     if output.as_json:
         typer.echo(json.dumps(figures), err=target == files.STDIO)
     elif not output.quiet:

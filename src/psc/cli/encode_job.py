@@ -3,7 +3,7 @@
 It imports PyTorch: the command imports it when it is called.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from psc import files, prior
 from psc.cli import console, names
 from psc.cli.encode_options import Condition, Goal, PlanChanges, adjusted, read_captions
 from psc.cli.progress import ProgressBar
+from psc.cli.tools import Load, Tools
 from psc.codec import encode
 from psc.errors import PscError
 from psc.images import opening
@@ -70,7 +71,7 @@ class EncodeJob:
         captions = read_captions(sources, self.condition.captions_file)
         return replace(self, condition=replace(self.condition, captions=captions))
 
-    def check(self, load: Callable[[], Prior]) -> None:
+    def check(self, load: Load) -> None:
         """Refuse, as a PscError, options that suit no picture."""
         conditions = (
             (not self.condition.caption or self.condition.label is None,
@@ -113,31 +114,22 @@ class EncodeJob:
         with Image.open(source) as image:
             return image.width * image.height
 
-    def __call__(
-        self,
-        source: str,
-        target: str,
-        load: Callable[[], Prior],
-        progress: Callable[[], ProgressBar],
-        quiet: bool = False,
-    ) -> dict[str, Any]:
+    def __call__(self, source: str, target: str, tools: Tools) -> dict[str, Any]:
         """Encode one picture.
 
         Args:
             source: Its file, or ``-``.
             target: The output's, or ``-``.
-            load: Gives the prior.
-            progress: Makes what follows the encode.
-            quiet: Do not say that an interrupted encode can go on.
+            tools: The prior, and whom to tell.
 
         Returns:
             The figures that ``line`` and --json show.
         """
         image = opening.read_picture(source)
-        self.check(load)
-        model, caption = self.condition.given_to(load(), image, source)
-        with self._journal(target, quiet) as journal:
-            with progress() as report:
+        self.check(tools.load)
+        model, caption = self.condition.given_to(tools.load(), image, source)
+        with self._journal(target, tools.quiet) as journal:
+            with tools.progress() as report:
                 data, shown = self._coded(image, model, report, journal)
             files.write(target, data)
         width, height = image.size

@@ -22,13 +22,13 @@ from psc.cli.batch import Job
 from psc.cli.decode_job import DecodeJob
 from psc.cli.encode_job import EncodeJob
 from psc.cli.progress import ProgressBar
+from psc.cli.tools import Load, Tools
 from psc.prior import Prior
 from psc.session.progress import Progress
 
 PERIOD = 1.0
 """Seconds between two reports of a share."""
 
-Load = Callable[[], Prior]
 Event = dict[str, Any]
 """One of: share (of a task's work that is done), warning, figures (it is done), error (it failed)."""
 Tell = Callable[[Event], None]
@@ -86,7 +86,7 @@ def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: b
                 console.choose_output(source, output, job.suffix, force=True)
             if isinstance(job, EncodeJob) and not Path(f"{target}.resume").exists():
                 job = replace(job, resume=False)  # among many, few were interrupted
-            figures = job(source, target, load, lambda: _Follower(job.verb, tell), quiet)
+            figures = job(source, target, Tools(load, lambda: _Follower(job.verb, tell), quiet))
         except Exception as error:
             tell({"error": _sentence(error)})
         else:

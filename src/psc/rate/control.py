@@ -19,6 +19,7 @@ from psc.errors import PscError
 from psc.images.picture import Picture
 from psc.plan.plan import Settings
 from psc.plan.presets import EFFORTS
+from psc.rate.goals import LARGEST_SIZE
 from psc.rate.psnr_target import PsnrTarget
 from psc.rate.search import Search
 from psc.rate.size_target import SizeTarget
@@ -26,9 +27,6 @@ from psc.rate.targets import SHORT, Found, Target
 from psc.rate.without_forecast import by_rounds, by_step
 from psc.session.context import Context
 from psc.session.encoder import LEAST_ROUND, new_header
-
-LARGEST_SIZE = 2**40
-"""Bytes; no file has more, so larger targets are this one."""
 
 
 def to_size(picture: Picture, goal: int, start: Settings, context: Context) -> Found:

@@ -1,10 +1,15 @@
-"""Targets as users write them: numbers above zero, or a sentence that says what came instead."""
+"""Targets as users write them: numbers above zero, or a sentence that says what came instead.
+
+Nothing here loads PyTorch: the command imports it before it knows what it is asked for.
+"""
 
 import math
 from numbers import Real
 
 from psc.errors import PscError
-from psc.rate.control import LARGEST_SIZE
+
+LARGEST_SIZE = 2**40
+"""Bytes; no file has more, so larger targets are this one."""
 
 
 def positive(name: str, unit: str, value: object) -> float:
