@@ -17,19 +17,17 @@ from pathlib import Path
 from benchmarks.efforts import mean_and_error
 from psc.evaluate.bd import bd_rate
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 SIDE = 256
 CODE = """
 import json, sys
 import psc
-from PIL import Image
+from benchmarks.crops import centre_crop
 from psc.images.opening import read_image
 from psc.images.pixels import psnr
 from psc.plan.presets import at_step
 file, side, effort, *steps = sys.argv[1:]
-image = read_image(file).convert("RGB")
-left, top = (image.width - int(side)) // 2, (image.height - int(side)) // 2
-image = image.crop((left, top, left + int(side), top + int(side)))
+image = centre_crop(read_image(file).convert("RGB"), int(side))
 for step in map(int, steps):
     data, out = psc.simulate(image, at_step(step, effort=int(effort)), prior=psc.load_prior())
     print(json.dumps([8 * len(data) / image.width**2, psnr(image, out.image), sum(out.nfe)]))
@@ -39,7 +37,7 @@ for step in map(int, steps):
 def curve(source: Path, file: Path, effort: int, steps: list[int]) -> list[list[float]]:
     """(bits per pixel, PSNR, NFE) of each step, by the program in ``source``."""
     command = [sys.executable, "-c", CODE, str(file), str(SIDE), str(effort), *map(str, steps)]
-    environment = os.environ | {"PYTHONPATH": str(source.resolve())}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (source.resolve(), ROOT)))}
     found = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in found.splitlines()]
 

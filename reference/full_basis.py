@@ -1,4 +1,4 @@
-"""FORMAT.md, section 7, the full basis: what a level's rows leave open, near to a fixed basis."""
+"""FORMAT.md, section 6, the full basis: what a level's rows leave open, near to a fixed basis."""
 
 import math
 from functools import cache

@@ -159,8 +159,8 @@ def test_a_row_that_is_a_vector_of_the_fixed_basis_leaves_the_others_alone() -> 
     assert torch.equal(basis.analyse(f)[..., others], to_grid(f)[..., others])
 
 
-def test_the_dct_of_a_window_is_that_of_scipy_but_for_the_means() -> None:
-    """The highest frequencies have nearly no means, so that little is taken off them."""
+def test_the_highest_frequency_is_a_dcts() -> None:
+    """It has nearly no means, so that little is taken off it."""
     rows = dct_rows()
     assert torch.allclose(rows @ rows.T, torch.eye(60).double(), atol=1e-5)
     one = np.cos((2 * np.arange(8)[None] + 1) * np.arange(8)[:, None] * np.pi / 16)

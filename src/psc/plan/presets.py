@@ -51,7 +51,7 @@ EFFORTS = {
     8: _effort((16, 16, 16), (14, 5), (5, 3), rows=12),
     9: _effort((16, 16, 16), (14, 5), (8, 5), rows=12, end=40),
 }
-"""Time for size, along what was measured (docs/speed.md): 43 to 267 network evaluations per pixel."""
+"""Time for size, along what was measured (docs/speed.md): 45 to 270 network evaluations per pixel."""
 DEFAULT_EFFORT = 5
 DEFAULT = EFFORTS[DEFAULT_EFFORT]
 

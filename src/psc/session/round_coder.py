@@ -83,10 +83,11 @@ class RoundCoder:
         values.clamp_(-VALUE_LIMIT, VALUE_LIMIT)
         if self._plan.rounds[-1].refines:
             self._keep_cells(level, proposal, self._contexts(proposal, gain, LEAST_CONTEXT), q == 0)
-        if proposal.basis is not None:
-            windows.complete(proposal.basis, values, torch.from_numpy(known))
-        elif proposal.rows is not None:
+        if proposal.basis is None:
+            assert proposal.rows is not None
             windows.append(proposal.rows, values, torch.from_numpy(known))
+        else:
+            windows.complete(proposal.basis, values, torch.from_numpy(known))
         self.symbols += int(known.sum())
         return whole
 

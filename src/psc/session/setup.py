@@ -49,9 +49,12 @@ def _check_size(settings: Settings, channels: int, height: int, width: int) -> N
             f"this picture has {height * width} with padding: rows of H would be as long as the picture; use "
             "the default preset"
         )
-    rows = sum(item.rows / plan.levels[item.level].scale ** 2 for item in plan.rounds[: settings.rounds])
+    rows = [0.0] * len(plan.levels)
+    for item in plan.rounds[: settings.rounds]:
+        rows[item.level] += item.rows / plan.levels[item.level].scale ** 2
+    held = sum(rows) + max(rows)  # a full basis has its level's rows beside the reflections for a moment
     finest = plan.levels[0]
-    needed = 4 * channels * height * width * (finest.samples * (1 + finest.estimates) + rows)
+    needed = 4 * channels * height * width * (finest.samples * (1 + finest.estimates) + held)
     limit = min(MAX_STATE_BYTES, _memory())
     if needed > limit:
         raise PscError(

@@ -9,18 +9,17 @@ Exact as all that both sides compute: reflections are multiples of 2^-18 and vec
 with coefficients below 2^10 and k < 256 no partial sum needs more than 53 bits.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from psc.exact import root, to_grid
-from psc.exact.fixed import REFLECTION_BITS, ROW_BITS
+from psc.exact.fixed import REFLECTION_BITS, ROW_BITS, STATE_BITS
 from psc.transform.fixed_basis import FixedBasis
 
-CHUNK = 4096
-"""Windows whose reflections are found together, in double precision."""
+CHUNK = 2**19
+"""Numbers of rows, in double precision, whose reflections are found together."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class FullBasis:
     Attributes:
         fixed: The basis that the reflections start from.
         reflections: U, (n, k, d) float32; row i stands for I - u_i u_i^T; zero if nothing is known of it.
-        products: u_i . u_j, (n, k, k) float64.
+        products: u_i . u_j, (n, k, k) float32, which holds their multiples of 2^-18.
         pivots: (n, k), which direction row i has become; -1 if nothing is known of it.
         signs: (n, k) float64, 1 or -1: its value is so many times the row's.
     """
@@ -46,13 +45,17 @@ class FullBasis:
         arrays = (self.reflections, self.products, self.pivots, self.signs)
         return FullBasis(self.fixed, *(array[where] for array in arrays))
 
+    def double(self) -> "FullBasis":
+        """The same with its arrays in double precision already, for what is analysed and synthesised."""
+        return replace(self, reflections=self.reflections.double(), products=self.products.double())
+
     def analyse(self, f: torch.Tensor) -> torch.Tensor:
         """Coefficients (B, n, d) along the basis of windows f (B, n, d), multiples of 2^-16."""
-        return self._reflected(self.fixed.analyse(f), range(self.pivots.shape[1]))
+        return self._reflected(self.fixed.analyse(f), backwards=False)
 
     def synthesise(self, c: torch.Tensor) -> torch.Tensor:
         """The inverse of :meth:`analyse`."""
-        return self.fixed.synthesise(self._reflected(c, range(self.pivots.shape[1])[::-1]))
+        return self.fixed.synthesise(self._reflected(c, backwards=True))
 
     def at_pivots(self, rows: torch.Tensor, otherwise: torch.Tensor) -> torch.Tensor:
         """``otherwise`` (n, d), and at the pivots what the rows have, (n, k)."""
@@ -61,30 +64,36 @@ class FullBasis:
         out[window, self.pivots[window, row]] = rows[window, row].to(out.dtype)
         return out
 
-    def _reflected(self, c: torch.Tensor, order: Sequence[int]) -> torch.Tensor:
+    def _reflected(self, c: torch.Tensor, *, backwards: bool) -> torch.Tensor:
         """c (B, n, d) after all reflections, one after another, with two products of matrices.
 
-        Of what the i-th one meets, u_i . c is changed by the reflections before it, along known products.
+        What each one takes off is taken off from what later ones meet along known products. NumPy is quicker
+        than PyTorch with arrays as small as these.
         """
-        if not len(order):
+        k = self.pivots.shape[1]
+        if not k:
             return c
         u = self.reflections.double()
-        along = torch.einsum("nkd,bnd->kbn", u, c)
-        for i in order:
-            done = slice(0, i) if order[0] == 0 else slice(i + 1, None)
-            before = self.products[:, i, done].T[:, None] * along[done]
-            along[i] = to_grid(along[i] - before.sum(0))
-        return c - to_grid(torch.einsum("nkd,kbn->bnd", u, along))
+        along = np.ascontiguousarray(torch.bmm(u, c.permute(1, 2, 0)).transpose(0, 1).numpy())  # (k, n, B)
+        products = np.ascontiguousarray(self.products.double().permute(1, 2, 0).numpy())[..., None]
+        for i in reversed(range(k)) if backwards else range(k):
+            own, later = along[i], slice(i) if backwards else slice(i + 1, None)
+            own *= 2.0**STATE_BITS
+            np.rint(own, out=own)
+            own *= 2.0**-STATE_BITS
+            along[later] -= products[later, i] * own
+        moves = torch.bmm(u.transpose(1, 2), torch.from_numpy(along).transpose(0, 1))
+        return c - to_grid(moves.permute(2, 0, 1))
 
 
 def complementary(fixed: FixedBasis, rows: torch.Tensor, known: torch.Tensor) -> FullBasis:
     """The basis for windows with rows (n, k, d), orthonormal, of which some are known (n, k)."""
-    n, k, _ = rows.shape
-    reflections = torch.zeros_like(rows)
+    n, k, d = rows.shape
+    reflections, step = torch.zeros_like(rows), max(1, CHUNK // max(k * d, 1))
     pivots, signs = torch.full((n, k), -1), torch.zeros(n, k, dtype=torch.float64)
-    products = torch.zeros(n, k, k, dtype=torch.float64)
-    for first in range(0, n if k else 0, CHUNK):
-        some = slice(first, first + CHUNK)
+    products = torch.zeros(n, k, k)
+    for first in range(0, n if k else 0, step):
+        some = slice(first, first + step)
         left = fixed.analyse(rows[some], ROW_BITS) * known[some, :, None]
         u, pivots[some], signs[some] = _householder(left, known[some])
         reflections[some], products[some] = u, to_grid(u @ u.transpose(1, 2), REFLECTION_BITS)

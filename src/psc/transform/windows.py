@@ -70,8 +70,8 @@ class Windows:
             error = to_grid(self.values - apply(self.rows, f)) * self.known
             f = f + to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), error))
         if self.full is not None:
-            error = to_grid(self.full.values - self.full.basis.analyse(f)) * self.full.known
-            f = f + self.full.basis.synthesise(error)
+            basis = self.full.basis.double()
+            f = f + basis.synthesise(to_grid(self.full.values - basis.analyse(f)) * self.full.known)
         return f
 
     def rest(self, f: torch.Tensor) -> torch.Tensor:
