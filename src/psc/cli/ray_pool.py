@@ -2,8 +2,9 @@
 
 A worker reads a task's input and writes its output itself, as a process of the pool does: on a disk that all
 machines have under the same path, or behind URLs. So what comes of a file is on the disk before its worker
-tells, and stays if the worker or this process dies. A task whose worker was lost is begun again, elsewhere;
-after some times it counts as failed, for it may be what kills them (by its memory, say).
+tells, and stays if the worker or this process dies. A task whose worker was lost is given to another, which
+goes on from its journal where that has one; after some times it counts as failed, for it may be what kills
+them (by its memory, say).
 """
 
 import functools
@@ -13,7 +14,7 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,8 @@ class _Spread:
         while waiting or self._pending:
             while waiting and len(self._pending) < self._limit():
                 task, number = waiting.popleft()
-                reference = self._attempt.remote(self._said, task.source, task.target, str(Path.cwd()))
+                paths = task.source, task.target, str(Path.cwd())
+                reference = self._attempt.remote(self._said, *paths, again=number > 1)
                 self._pending[reference] = task, number
             (reference, *_), _ = self._ray.wait(list(self._pending))
             task, number = self._pending.pop(reference)
@@ -134,7 +136,7 @@ class _Spread:
 def _lost(error: Exception, number: int) -> Event:
     reason = f"the worker that worked on it was lost ({type(error).__name__})"
     if number < TRIES:
-        return {"warning": f"{reason}: it is begun again"}
+        return {"warning": f"{reason}: another one takes it up"}
     return {"error": f"{reason}, {TRIES} times: perhaps for want of memory"}
 
 
@@ -148,13 +150,22 @@ def begin(said: str) -> tuple[str, str]:
     return psc.__version__, ""
 
 
-def attempt(said: str, source: str, target: str, folder: str) -> list[Event]:
-    """Do one task in a worker; ``folder``: where the command was given, which relative paths are from.
+def attempt(said: str, source: str, target: str, folder: str, again: bool = False) -> list[Event]:
+    """Do one task in a worker.
+
+    Args:
+        said: What is to be done, with which prior: see run.
+        source: As of worker.attempt.
+        target: As of worker.attempt.
+        folder: Where the command was given, which relative paths are from.
+        again: A worker was lost over the task: go on from what it left.
 
     Returns:
         What happened, but for shares of the work.
     """
     job, load, quiet = _understood(said)
+    if again and isinstance(job, EncodeJob) and not job.simulate:
+        job = replace(job, resume=True)
     events: list[Event] = []
 
     def tell(event: Event) -> None:
