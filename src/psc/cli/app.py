@@ -64,6 +64,7 @@ def encode(
     arguments: options.Pictures,
     out: options.OutFolder = None,
     jobs: options.Jobs = None,
+    ray: options.Ray = None,
     quality: options.Quality = None,
     target_size: options.TargetSize = None,
     target_bpp: options.TargetBpp = None,
@@ -114,7 +115,7 @@ def encode(
             keep_profile=keep_profile,
             resume=resume,
         )
-        place, output = options.Place(out, jobs, force), options.Output(quiet, verbose, as_json)
+        place, output = options.Place(out, jobs, force, ray), options.Output(quiet, verbose, as_json)
         dispatch.run(job, arguments, place, worker.Model(prior, device, half), output)
 
 
@@ -123,6 +124,7 @@ def decode(
     arguments: options.Files,
     out: options.OutFolder = None,
     jobs: options.Jobs = None,
+    ray: options.Ray = None,
     restore: options.Restore = None,
     steps: options.Steps = None,
     variations: options.Variations = None,
@@ -153,7 +155,7 @@ def decode(
             uncertainty=uncertainty,
             allow_partial=allow_partial,
         )
-        place, output = options.Place(out, jobs, force), options.Output(quiet, verbose, as_json)
+        place, output = options.Place(out, jobs, force, ray), options.Output(quiet, verbose, as_json)
         dispatch.run(job, arguments, place, worker.Model(prior, device, half), output)
 
 

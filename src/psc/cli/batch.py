@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from psc import files
-from psc.cli import names
+from psc.cli import names, storage
 from psc.cli.decode_job import DecodeJob
 from psc.cli.encode_job import EncodeJob
 from psc.errors import PscError
@@ -67,16 +67,15 @@ def sources(arguments: list[str], job: Job) -> Sources:
     for name in arguments:
         if name == files.STDIO:
             raise PscError("standard input is no file among many: name files or folders")
-        path = Path(name)
-        if path.is_dir():
-            inside, unreadable = _in_folder(path, job)
+        if storage.is_folder(name):
+            inside, unreadable = _in_folder(name, job)
             left_out |= unreadable
             if not inside:
                 beside = f"; {Sources(left_out=unreadable).sentence()}" if unreadable else ""
                 raise PscError(f"the folder {name} holds no {_kind(job)}{beside}")
             found += inside
-        elif names.is_pattern(name) and not path.exists():
-            matched = names.matches(name)
+        elif names.is_pattern(name) and not storage.exists(name):
+            matched = storage.matches(name)
             if not matched:
                 raise PscError(f"no file matches {name}")
             found += matched
@@ -85,19 +84,17 @@ def sources(arguments: list[str], job: Job) -> Sources:
     return Sources(list(dict.fromkeys(found)), left_out)
 
 
-def _in_folder(folder: Path, job: Job) -> tuple[list[str], dict[str, str]]:
+def _in_folder(folder: str, job: Job) -> tuple[list[str], dict[str, str]]:
     """The files in a folder that are meant; and pictures that cannot be read, with what helps."""
     meant, unreadable = list[str](), dict[str, str]()
-    for path in sorted(folder.iterdir()):
-        suffix = path.suffix.lower()
-        if path.name.startswith(".") or not path.is_file():
-            continue
+    for name in storage.listing(folder):
+        suffix = Path(name).suffix.lower()
         if isinstance(job, DecodeJob) or suffix == names.PSC:
-            meant += [str(path)] if isinstance(job, DecodeJob) and suffix == names.PSC else []
+            meant += [name] if isinstance(job, DecodeJob) and suffix == names.PSC else []
         elif suffixes.is_readable(suffix):
-            meant.append(str(path))
+            meant.append(name)
         elif suffix in suffixes.REMEDIES:
-            unreadable[str(path)] = suffixes.REMEDIES[suffix]
+            unreadable[name] = suffixes.REMEDIES[suffix]
     return meant, unreadable
 
 
@@ -105,14 +102,14 @@ def _kind(job: Job) -> str:
     return ".psc file" if isinstance(job, DecodeJob) else "picture that Pillow can read"
 
 
-def targets(inputs: list[str], out: Path, job: Job) -> list[str]:
+def targets(inputs: list[str], out: str, job: Job) -> list[str]:
     """Each file's output in the folder ``out``, which is there.
 
     Raises:
         PscError: If two files have the same output, as names are compared in that folder, or if an output is
             an input.
     """
-    chosen = [str(out / names.with_suffix(Path(name).name, job.suffix)) for name in inputs]
+    chosen = [names.in_folder(out, names.with_suffix(Path(name).name, job.suffix)) for name in inputs]
     owners: dict[str, tuple[str, str]] = {}
     for name, target in zip(inputs, chosen, strict=True):
         for output in job.outputs(target):
@@ -121,14 +118,16 @@ def targets(inputs: list[str], out: Path, job: Job) -> list[str]:
                 raise PscError(f"{other} and {name} would both be written to {output}: rename one")
     identities = {_identity(name): name for name in inputs}
     for output in (output for target in chosen for output in job.outputs(target)):
-        found = identities.get(_identity(output)) if Path(output).exists() else None
+        found = identities.get(_identity(output)) if storage.exists(output) else None
         if found is not None:
             raise PscError(f"{found} is an input, and would be written to: choose another folder")
     return chosen
 
 
-def _collide(out: Path, first: str, second: str) -> bool:
-    return first == second or names.are_one_file(out, Path(first).name, Path(second).name)
+def _collide(out: str, first: str, second: str) -> bool:
+    if names.is_url(out):
+        return first == second
+    return first == second or names.are_one_file(Path(out), Path(first).name, Path(second).name)
 
 
 def _identity(name: str) -> tuple[int, int] | str:
@@ -140,11 +139,11 @@ def _identity(name: str) -> tuple[int, int] | str:
     return status.st_dev, status.st_ino
 
 
-def plan(inputs: list[str], out: Path, job: Job, *, force: bool) -> tuple[list[Task], list[str]]:
+def plan(inputs: list[str], out: str, job: Job, *, force: bool) -> tuple[list[Task], list[str]]:
     """What is to be done, and the outputs that are there already and stay (unless ``force``)."""
     todo, there = list[Task](), list[str]()
     for source, target in zip(inputs, targets(inputs, out, job), strict=True):
-        if not force and all(Path(output).exists() for output in job.outputs(target)):
+        if not force and all(storage.exists(output) for output in job.outputs(target)):
             there.append(target)
         else:
             todo.append(Task(source, target, _pixels(source, job)))
@@ -155,6 +154,7 @@ def _pixels(source: str, job: Job) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return job.pixels(source)
+            with storage.opened(source) as file:
+                return job.pixels(file)
     except Exception:  # it will fail again, and be reported then
         return 0

@@ -6,28 +6,28 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import typer
 from tqdm import tqdm
 
-from psc.cli import batch, console, names, process_pool
+from psc.cli import batch, console, names, process_pool, ray_pool, storage
 from psc.cli.batch import Job, Sources, Task
 from psc.cli.options import Output, Place
 from psc.cli.worker import Event, Model, attempt
-from psc.errors import PscError
 
 
 def many(job: Job, sources: Sources, place: Place, model: Model, output: Output) -> None:
     """Do a job on many files, whatever fails; then exit with 1 if anything has."""
     assert place.out is not None
-    _prepare(place.out)
+    storage.make_folder(place.out)
     tasks, there = batch.plan(sources.names, place.out, job, force=place.force)
     if sources.left_out:
         warnings.warn(sources.sentence(), stacklevel=1)
     report = _Report(job, tasks, output, skipped=len(there), left_out=len(sources.left_out))
     try:
-        if (place.jobs or 1) == 1 or len(tasks) < 2:
+        if place.ray is not None:
+            ray_pool.run(job, tasks, model, ray_pool.Cluster(place.ray, place.jobs), report, output.quiet)
+        elif (place.jobs or 1) == 1 or len(tasks) < 2:
             _one_by_one(job, tasks, model, report, output.quiet)
         else:
             process_pool.run(job, tasks, model, place.jobs or 1, report, output.quiet)
@@ -43,13 +43,6 @@ def _one_by_one(job: Job, tasks: list[Task], model: Model, report: "_Report", qu
         job.check(load)
     for task in tasks:
         attempt(job, task.source, task.target, load, partial(report, task), quiet)
-
-
-def _prepare(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PscError(f"cannot write to {out}: {error.strerror or error}") from error
 
 
 @dataclass

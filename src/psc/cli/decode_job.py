@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from psc import files
 from psc.bitstream.container import info
@@ -77,9 +77,9 @@ class DecodeJob:
         """The names of what is written, but for the map."""
         return names.numbered(target, self.variations) if self.variations else [target]
 
-    def pixels(self, source: str) -> int:
+    def pixels(self, file: IO[bytes]) -> int:
         """How many pixels a file's picture has: the work grows with them."""
-        header = info(files.read(source))
+        header = info(file.read(files.READ_LIMIT))
         return int(header["width"] * header["height"])
 
     def __call__(self, source: str, target: str, tools: Tools) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from psc import files
-from psc.cli import batch, batch_report, console
+from psc.cli import batch, batch_report, console, names
 from psc.cli.options import Output, Place
 from psc.cli.progress import ProgressBar
 from psc.cli.tools import Tools
@@ -30,18 +30,21 @@ def run(job: batch.Job, arguments: list[str], place: Place, model: Model, output
         typer.Exit: With 1, if some of many files failed.
     """
     if place.out is None:
-        source, target = _in_and_out(arguments, place.jobs)
+        source, target = _in_and_out(arguments, place)
         _one(job.prepared([source]), source, job.choose(source, target, place.force), model, output)
         return
     sources = batch.sources(arguments, job)
     batch_report.many(job.prepared(sources.names), sources, place, model, output)
 
 
-def _in_and_out(arguments: list[str], jobs: int | None) -> tuple[str, str | None]:
+def _in_and_out(arguments: list[str], place: Place) -> tuple[str, str | None]:
     if len(arguments) > 2:
         raise PscError(f"{len(arguments)} names came, expected IN and OUT; for many files, add --out DIR")
-    if jobs is not None:
-        raise PscError("--jobs is for many files: add --out DIR")
+    for name, given in (("--jobs", place.jobs), ("--ray", place.ray)):
+        if given is not None:
+            raise PscError(f"{name} is for many files: add --out DIR")
+    for name in filter(names.is_url, arguments):
+        raise PscError(f"{name} is not on this machine: for files behind URLs, add --out DIR")
     if arguments[0] != files.STDIO and Path(arguments[0]).is_dir():
         raise PscError(f"{arguments[0]} is a folder; for many files, add --out DIR")
     return arguments[0], arguments[1] if len(arguments) == 2 else None

@@ -6,7 +6,7 @@ It imports PyTorch: the command imports it when it is called.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from PIL import Image
 
@@ -109,9 +109,9 @@ class EncodeJob:
         """The names of what is written."""
         return [target, names.with_suffix(target, ".png")] if self.simulate else [target]
 
-    def pixels(self, source: str) -> int:
+    def pixels(self, file: IO[bytes]) -> int:
         """How many pixels a picture has: the work grows with them."""
-        with Image.open(source) as image:
+        with Image.open(file) as image:
             return image.width * image.height
 
     def __call__(self, source: str, target: str, tools: Tools) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import glob
 import os
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +12,25 @@ from psc.images.suffixes import is_picture
 
 PSC = ".psc"
 PATTERN, EVERYWHERE = "*?[", "**"
+URL = re.compile(r"[a-z][a-z0-9+.-]+://")  # two letters at least: C:// is a drive
+
+
+def is_url(name: str) -> bool:
+    """Whether a name says where and by which protocol (``s3://...``), and is no path on this machine."""
+    return URL.match(name) is not None
+
+
+def in_folder(folder: str, name: str) -> str:
+    """A file's name in a folder, which may be a URL."""
+    return f"{folder.rstrip('/')}/{name}" if is_url(folder) else str(Path(folder, name))
+
+
+def _changed(name: str, change: Callable[[Path], Path]) -> str:
+    """The name with another last part; a Path of a whole URL would lose a stroke."""
+    if not is_url(name):
+        return str(change(Path(name)))
+    folder, _, last = name.rpartition("/")
+    return in_folder(folder, str(change(Path(last))))
 
 
 def with_suffix(name: str, suffix: str) -> str:
@@ -19,16 +39,23 @@ def with_suffix(name: str, suffix: str) -> str:
     Whatever else follows a full stop is a part of the name: ``Mr. Smith`` becomes ``Mr. Smith.psc``, and
     ``scan.1`` and ``scan.2`` stay two files.
     """
-    path = Path(name)
-    if path.suffix.lower() == PSC or is_picture(path.suffix):
-        return str(path.with_suffix(suffix))
-    return str(path.with_name(path.name + suffix))
+
+    def change(path: Path) -> Path:
+        if path.suffix.lower() == PSC or is_picture(path.suffix):
+            return path.with_suffix(suffix)
+        return path.with_name(path.name + suffix)
+
+    return _changed(name, change)
 
 
 def numbered(target: str, count: int) -> list[str]:
     """``OUT-1.png``, ``OUT-2.png`` and so on for ``OUT.png``, with as many digits as the last one needs."""
-    path, digits = Path(target), len(str(count))
-    return [str(path.with_stem(f"{path.stem}-{number:0{digits}}")) for number in range(1, count + 1)]
+    digits = len(str(count))
+
+    def one(number: int) -> str:
+        return _changed(target, lambda path: path.with_stem(f"{path.stem}-{number:0{digits}}"))
+
+    return [one(number) for number in range(1, count + 1)]
 
 
 def printable(text: str) -> str:

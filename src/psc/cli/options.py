@@ -1,7 +1,6 @@
 """The options that several commands have, and values that group what a command was told."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,14 +14,16 @@ class Place:
     """Where outputs go.
 
     Attributes:
-        out: The folder of many files' outputs; None for a single file.
+        out: The folder of many files' outputs, or its URL; None for a single file.
         jobs: How many processes share the work; None if the user did not say.
         force: What is there already is overwritten.
+        ray: The address of the Ray cluster that does the work; None: this machine.
     """
 
-    out: Path | None = None
+    out: str | None = None
     jobs: int | None = None
     force: bool = False
+    ray: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ Files = Annotated[
     ),
 ]
 OutFolder = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--out", metavar="DIR", help="Write there; what is there already is left as it is (but see --force)."
     ),
@@ -59,6 +60,10 @@ OutFolder = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, help="With --out: so many processes, which share the cores."),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="With --out: work on a Ray cluster; local: on this machine's."),
 ]
 File = Annotated[str, typer.Argument(metavar="IN", help="The .psc file; - is standard input.")]
 Out = Annotated[

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from psc import prior
-from psc.cli import console
+from psc.cli import console, storage
 from psc.cli.batch import Job
 from psc.cli.decode_job import DecodeJob
 from psc.cli.encode_job import EncodeJob
@@ -82,18 +82,22 @@ def attempt(job: Job, source: str, target: str, load: Load, tell: Tell, quiet: b
             warnings.simplefilter("always", category)
         warnings.showwarning = lambda message, *_, **__: tell({"warning": console.one_line(message)})
         try:
-            for output in job.outputs(target):
-                console.choose_output(source, output, job.suffix, force=True)
-            if isinstance(job, EncodeJob) and not Path(f"{target}.resume").exists():
-                job = replace(job, resume=False)  # among many, few were interrupted
-            figures = job(source, target, Tools(load, lambda: _Follower(job.verb, tell), quiet))
+            with storage.staged(source, target, job.outputs) as (here, there):
+                for output in job.outputs(there):
+                    console.choose_output(here, output, job.suffix, force=True)
+                if isinstance(job, EncodeJob) and not Path(f"{there}.resume").exists():
+                    job = replace(job, resume=False)  # among many, few were interrupted
+                figures = job(here, there, Tools(load, lambda: _Follower(job.verb, tell), quiet))
+                if "outputs" in figures:
+                    figures["outputs"] = job.outputs(target)
+                figures |= {"input": source, "output": job.outputs(target)[0]}
         except Exception as error:
-            tell({"error": _sentence(error)})
+            tell({"error": sentence(error)})
         else:
             tell({"figures": figures})
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
     """What is said of an error; a defect of psc is told in a line, too: the other files are to be done."""
     try:
         return console.sentence(error)
@@ -123,7 +127,7 @@ def _serve(tasks: IO[str], lines: IO[str]) -> None:
     try:
         job.check(load)
     except Exception as error:
-        tell({"refused": _sentence(error)})
+        tell({"refused": sentence(error)})
         return
     tell({"ready": True})
     for line in tasks:
