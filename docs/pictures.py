@@ -74,7 +74,7 @@ def pattern(session: Session, level: int, row: int) -> Image.Image:
     return to_image(0.8 * x / x.abs().quantile(0.998))
 
 
-def crowd(session: Session) -> list[tuple[str, Image.Image]]:
+def particles_of(session: Session) -> list[tuple[str, Image.Image]]:
     """Three of the particles, and how much all of them differ, at the size that they have."""
     x = session.particles.values
     assert x is not None
@@ -102,7 +102,7 @@ def how_it_works(image: Image.Image) -> None:
 
 def look_into(session: Session, item: Round) -> None:
     """A round's samples and the rows that they propose."""
-    panels = [(f"{text}\n", panel.resize((SIDE, SIDE), 0)) for text, panel in crowd(session)]
+    panels = [(f"{text}\n", panel.resize((SIDE, SIDE), 0)) for text, panel in particles_of(session)]
     sheet(OUT / "samples.webp", panels, 4)
     first = session.pyramid.levels[item.level].rows.shape[1] - item.rows
     panels = [("the picture after it\n", to_image(restore(session, "preview")))]
