@@ -454,7 +454,7 @@ def test_codecs_round_trip_and_grow_with_their_level(name: str) -> None:
     if codec.missing:
         pytest.skip(codec.missing)
     image = Image.fromarray(texture(SIDE, 56))
-    chosen = [codec.levels[i * (len(codec.levels) - 1) // 2] for i in range(3)]
+    chosen = [codec.settings[i * (len(codec.settings) - 1) // 2] for i in range(3)]
     found = [codec.encode(image, level) for level in chosen]
     quality = [psnr(image, codec.decode(data)) for data in found]
     assert len(found[0]) < len(found[1]) < len(found[2])
@@ -471,7 +471,7 @@ def test_the_search_finds_the_largest_file_that_fits() -> None:
     for size in range(5, 45):
         found = other_codecs.nearest_below(codec, image, size)
         assert len(found.data) == max(s for s in sizes if s <= size)
-        assert sizes[found.level - 10] == len(found.data)
+        assert sizes[found.setting - 10] == len(found.data)
     assert len(other_codecs.nearest_below(codec, image, 4).data) == 5
     assert other_codecs.nearest_below(codec, image, 13).tries <= 4
     sizes[:] = [1, 2, 3, 9, 4, 8, 20]  # where sizes do not grow, what is met on the way counts
@@ -565,7 +565,7 @@ def test_random_crops_are_the_same_places_in_every_picture() -> None:
 
 
 @pytest.mark.skipif(bool(frechet.distances()["fd-efficientnet"].missing), reason="needs psc-codec[evaluate]")
-def test_a_blurred_crowd_is_farther_than_a_noisy_one() -> None:
+def test_blurred_pictures_are_farther_than_noisy_ones() -> None:
     photo = opened(Path(__file__).parent.parent / "examples" / "chelsea.png").convert("RGB")
     photo = photo.crop((0, 0, 300, 300))
     of = [frechet.efficientnet(image) for image in (photo, photo.resize((75, 75)).resize((300, 300)))]

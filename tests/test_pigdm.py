@@ -1,4 +1,4 @@
-"""PiGDM against Gaussians, whose posterior is known; the twin against the integer network and differences."""
+"""PiGDM against Gaussians, whose posterior is known; the float network against integers and differences."""
 
 import math
 from collections.abc import Callable
@@ -143,7 +143,7 @@ def test_a_prior_without_a_derivative_is_refused() -> None:
         drawn(pigdm.draw, Opaque(), free, torch.zeros(1, 1, 8, 8), Draw(HIGHEST, 2, 0, 1, 0, 0))
 
 
-# The floating-point twin
+# The floating-point network
 
 
 @pytest.fixture(scope="module")
@@ -165,17 +165,17 @@ def test_the_twin_is_close_to_the_integers(
     """Their difference is what 8-bit rounding does: a fraction of the denoising error."""
     x = noised(photograph, sigma(j))
     integers = embedded_prior.denoise(x, sigma(j), scale)
-    twin = embedded_prior.float_network(x, j, scale)
-    difference = float((twin - integers).square().mean().sqrt())
+    floats = embedded_prior.float_network(x, j, scale)
+    difference = float((floats - integers).square().mean().sqrt())
     error = float((integers - photograph).square().mean().sqrt())
     assert 0 < difference < 0.012
     assert difference < 0.2 * error
 
 
-def in_double(twin: FloatNetwork) -> Callable[[torch.Tensor, int, int], torch.Tensor]:
+def in_double(floats: FloatNetwork) -> Callable[[torch.Tensor, int, int], torch.Tensor]:
     """The same network in double precision: differences of a piecewise linear function, without rounding."""
     double = FloatNetwork.__new__(FloatNetwork)
-    double._shape, double._tensors = twin._shape, {name: t.double() for name, t in twin._tensors.items()}
+    double._shape, double._tensors = floats._shape, {name: t.double() for name, t in floats._tensors.items()}
     return double
 
 
@@ -185,8 +185,8 @@ def test_the_twins_derivative_is_that_of_differences(
 ) -> None:
     x = noised(photograph, sigma(j))
     u, v = torch.from_numpy(np.random.default_rng(3).normal(size=(2, *x.shape)))
-    twin, step = in_double(embedded_prior.float_network), 1e-7
-    change = (twin(x + step * u, j, 1) - twin(x - step * u, j, 1)) / (2 * step)
+    floats, step = in_double(embedded_prior.float_network), 1e-7
+    change = (floats(x + step * u, j, 1) - floats(x - step * u, j, 1)) / (2 * step)
     found = embedded_prior.pullback(x, v.float(), sigma(j)).double()
     assert float((found * u).sum()) == pytest.approx(float((v * change).sum()), rel=1e-3, abs=1e-3)
 

@@ -484,7 +484,7 @@ def test_the_cost_of_a_target_is_foreseen(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def told(monkeypatch: pytest.MonkeyPatch, capsys: Any, *steps: tuple[float, bool]) -> list[str]:
-    """Lines of a meter that hears of 10 NFE of a hundred after so many seconds, replayed or not."""
+    """Lines of a progress bar that hears of 10 NFE of a hundred after so many seconds, replayed or not."""
     now = 0.0
     monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
     with progress.ProgressBar("encode", quiet=False, verbose=True) as shown:

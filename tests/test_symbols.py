@@ -90,12 +90,12 @@ def test_uniform_quantiser_error_is_bounded(value: float) -> None:
 
 
 def test_a_number_costs_what_it_saves() -> None:
-    """Dearer symbols are chosen less often; without a price the nearest integer is."""
+    """Dearer symbols are chosen less often; without a cost the nearest integer is."""
     v = np.linspace(-3, 3, 61)
-    price = np.where(np.arange(ESCAPE + 1) == MAX_MAGNITUDE, 0.0, 6.0)
+    bits = np.where(np.arange(ESCAPE + 1) == MAX_MAGNITUDE, 0.0, 6.0)
     assert np.array_equal(choose(v, np.zeros(ESCAPE + 1)), np.sign(v) * np.floor(np.abs(v) + 0.5))
-    assert (choose(v, price) == 0)[np.abs(v) < 0.7].all()
-    assert (choose(v, price) != 0)[np.abs(v) > 0.9].all()
+    assert (choose(v, bits) == 0)[np.abs(v) < 0.7].all()
+    assert (choose(v, bits) != 0)[np.abs(v) > 0.9].all()
 
 
 def test_costs_are_those_of_the_frequencies() -> None:

@@ -12,16 +12,17 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from benchmarks.crops import Curve, centre_crop
 
 import psc
 from psc.evaluate.bd import bd_rate
-from psc.images.opening import read_image
+from psc.evaluate.run import read
 from psc.images.pixels import psnr
 from psc.plan.noise_levels import sigma
 from psc.prior import Prior
 from training.priors import prior
 from training.validate import LEVELS, errors
+
+Curve = list[tuple[float, float]]
 
 QUALITIES = (32, 40, 50)
 CROP = 128
@@ -29,7 +30,7 @@ CROP = 128
 
 def curve(model: Prior, folder: Path, count: int) -> Curve:
     """Mean (bpp, PSNR) at QUALITIES."""
-    pictures = [centre_crop(read_image(f).convert("RGB"), CROP) for f in sorted(folder.iterdir())[:count]]
+    pictures = [read(folder, file.name, CROP) for file in sorted(folder.iterdir())[:count]]
     points = []
     for quality in QUALITIES:
         found = [psc.simulate(p, psc.settings(quality), prior=model) for p in pictures]

@@ -12,7 +12,8 @@ from psc.errors import PscError
 STDIO = "-"
 READ_LIMIT = 2**30
 """Bytes that an input of :func:`read` may have."""
-CHUNK = 2**20
+PIECE = 2**20
+"""Bytes of a stream that are read at once."""
 
 
 def read(source: str) -> bytes:
@@ -38,7 +39,7 @@ def read(source: str) -> bytes:
 def _bounded(file: IO[bytes], name: str) -> bytes:
     """All bytes of a pipe or a device, which does not say its size; PscError if they are too many."""
     data = bytearray()
-    while chunk := file.read(CHUNK):
+    while chunk := file.read(PIECE):
         data += chunk
         if len(data) > READ_LIMIT:
             raise _too_large(name)

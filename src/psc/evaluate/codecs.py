@@ -1,8 +1,8 @@
 """Other codecs at their best reasonable settings, and the search for a file of a given size.
 
-Each codec is a pair of functions between an RGB picture and the bytes of a file, and a range of levels, from
-the smallest file to the largest. HEIC and BPG are used if they are there, but are no dependency of PSC: the
-wheels of pillow-heif contain x265, and bpgenc is x265 too, which is under the GPL.
+Each codec is a pair of functions between an RGB picture and the bytes of a file, and a range of settings,
+from the smallest file to the largest. HEIC and BPG are used if they are there, but are no dependency of PSC:
+the wheels of pillow-heif contain x265, and bpgenc is x265 too, which is under the GPL.
 """
 
 import importlib.util
@@ -31,8 +31,8 @@ class Codec:
         label: For people.
         about: Its settings, for people.
         suffix: Of its files.
-        levels: Settings of ``encode``, from the smallest file to the largest.
-        encode: A picture at a level to a file's bytes.
+        settings: Settings of ``encode``, from the smallest file to the largest.
+        encode: A picture at a setting to a file's bytes.
         decode: A file's bytes to the picture.
         missing: What to do to have it, if it is not here.
     """
@@ -41,7 +41,7 @@ class Codec:
     label: str
     about: str
     suffix: str
-    levels: range
+    settings: range
     encode: Callable[[Image.Image, int], bytes]
     decode: Callable[[bytes], Image.Image]
     missing: str = ""
@@ -53,13 +53,13 @@ class Found:
 
     Attributes:
         data: Its bytes.
-        level: That it was made at.
+        setting: That it was made at.
         seconds: Of encoding it once.
         tries: How many files were made to find it.
     """
 
     data: bytes
-    level: int
+    setting: int
     seconds: float
     tries: int
 
@@ -67,7 +67,7 @@ class Found:
 def nearest_below(codec: Codec, image: Image.Image, size: int) -> Found:
     """The largest file of at most a size that bisection finds; the smallest of all if none is.
 
-    Bisection takes the file's size to grow with the level. Where it does not, a file that is met on the way
+    Bisection takes the file's size to grow with the setting. Where it does not, a file that is met on the way
     may be nearer than the one at the end, and is taken.
 
     Args:
@@ -79,24 +79,24 @@ def nearest_below(codec: Codec, image: Image.Image, size: int) -> Found:
 
     def at(index: int) -> int:
         if index not in tried:
-            start, level = time.perf_counter(), codec.levels[index]
-            data = codec.encode(image, level)
-            tried[index] = Found(data, level, time.perf_counter() - start, 0)
+            start, setting = time.perf_counter(), codec.settings[index]
+            data = codec.encode(image, setting)
+            tried[index] = Found(data, setting, time.perf_counter() - start, 0)
         return len(tried[index].data)
 
-    low, high = -1, len(codec.levels)  # at(low) <= size < at(high)
+    low, high = -1, len(codec.settings)  # at(low) <= size < at(high)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if at(middle) <= size else (low, middle)
     below = [index for index in tried if at(index) <= size]
     best = tried[max(below, key=at) if below else min(tried, key=at)]
-    return Found(best.data, best.level, best.seconds, len(tried))
+    return Found(best.data, best.setting, best.seconds, len(tried))
 
 
 def _pillow(kind: str, **options: Any) -> Callable[[Image.Image, int], bytes]:
-    def encode(image: Image.Image, level: int) -> bytes:
+    def encode(image: Image.Image, setting: int) -> bytes:
         out = io.BytesIO()
-        image.save(out, kind, quality=level, **options)
+        image.save(out, kind, quality=setting, **options)
         return out.getvalue()
 
     return encode
@@ -107,14 +107,14 @@ def _opened(data: bytes) -> Image.Image:
         return image.convert("RGB")
 
 
-def _jpeg2000(image: Image.Image, level: int) -> bytes:
-    """A file of JPEG 2000; its level is in 16ths of an octave of compression, from 2048 : 1."""
+def _jpeg2000(image: Image.Image, setting: int) -> bytes:
+    """A file of JPEG 2000; its setting is in 16ths of an octave of compression, from 2048 : 1."""
     out = io.BytesIO()
     image.save(
         out,
         "JPEG2000",
         quality_mode="rates",
-        quality_layers=[2048 / 2 ** (level / 16)],
+        quality_layers=[2048 / 2 ** (setting / 16)],
         irreversible=True,
         mct=1,
         no_jp2=True,
@@ -123,11 +123,11 @@ def _jpeg2000(image: Image.Image, level: int) -> bytes:
     return out.getvalue()
 
 
-def _heif(image: Image.Image, level: int) -> bytes:
+def _heif(image: Image.Image, setting: int) -> bytes:
     import pillow_heif
 
     out = io.BytesIO()
-    pillow_heif.from_pillow(image).save(out, quality=level, chroma=444, enc_params={"preset": "veryslow"})
+    pillow_heif.from_pillow(image).save(out, quality=setting, chroma=444, enc_params={"preset": "veryslow"})
     return out.getvalue()
 
 
@@ -138,11 +138,11 @@ def _heif_opened(data: bytes) -> Image.Image:
     return image.convert("RGB")
 
 
-def _jpeg_xl(image: Image.Image, level: int) -> bytes:
-    """A file of JPEG XL; its level is in 12ths of an octave of distance, from 25."""
+def _jpeg_xl(image: Image.Image, setting: int) -> bytes:
+    """A file of JPEG XL; its setting is in 12ths of an octave of distance, from 25."""
     import imagecodecs
 
-    return bytes(imagecodecs.jpegxl_encode(np.asarray(image), distance=25 / 2 ** (level / 12), effort=9))
+    return bytes(imagecodecs.jpegxl_encode(np.asarray(image), distance=25 / 2 ** (setting / 12), effort=9))
 
 
 def _jpeg_xl_opened(data: bytes) -> Image.Image:
@@ -151,11 +151,11 @@ def _jpeg_xl_opened(data: bytes) -> Image.Image:
     return Image.fromarray(imagecodecs.jpegxl_decode(data)).convert("RGB")
 
 
-def _bpg(image: Image.Image, level: int) -> bytes:
+def _bpg(image: Image.Image, setting: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.png"), Path(folder, "out.bpg")
         image.save(source)
-        _call("bpgenc", "-q", level, "-m", 9, "-f", 444, "-o", target, source)
+        _call("bpgenc", "-q", setting, "-m", 9, "-f", 444, "-o", target, source)
         return target.read_bytes()
 
 

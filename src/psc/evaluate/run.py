@@ -3,7 +3,7 @@
 The unit of work is a task: one picture, one codec (or one preset of PSC), one target rate. A task gives a
 line, one for each restoration of PSC. Files are really written and read back, unless the options say that
 PSC's pictures are to be simulated; times and peak memory are those of encoding and of decoding, without the
-search for a baseline's level and without metrics. PSC's rate control is part of encoding. Whatever fails
+search for a baseline's setting and without metrics. PSC's rate control is part of encoding. Whatever fails
 becomes a line with its error, and the run goes on.
 """
 
@@ -132,7 +132,7 @@ def _baseline(task: Task, image: Image.Image, size: int, path: Path) -> Iterator
     codec = known()[task.codec]
     memory.forget()
     found = nearest_below(codec, image, size)
-    costs: Row = {"bytes": len(found.data), "level": found.level, "tries": found.tries}
+    costs: Row = {"bytes": len(found.data), "setting": found.setting, "tries": found.tries}
     costs |= {"encode_seconds": found.seconds, "encode_peak_mb": memory.peak_mb()}
     file = path.with_name(path.name + codec.suffix)
     files.write(str(file), found.data)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 SWEEPS = 5
-CHUNK = 256
+TOGETHER = 256
 """Matrices that are turned together: few enough to stay in the processor's cache."""
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def symmetric_eigen(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         Eigenvalues (n, m), decreasing, and eigenvectors (n, m, m) as *rows*.
     """
     values, vectors = torch.empty_like(a[:, 0]), torch.empty_like(a)
-    for some, value, rows in zip(*(torch.split(x, CHUNK) for x in (a, values, vectors)), strict=True):
+    for some, value, rows in zip(*(torch.split(x, TOGETHER) for x in (a, values, vectors)), strict=True):
         found, turned = _turned(some.numpy())
         order = np.argsort(-found, 1, kind="stable")
         value.copy_(torch.from_numpy(np.take_along_axis(found, order, 1)))

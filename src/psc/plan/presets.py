@@ -59,7 +59,7 @@ PROGRESSIVE = Plan(
     levels=DEFAULT.levels,
     rounds=(*DEFAULT.rounds, *(Round(level, FULL_BASIS, 0) for level in (2, 1, 0))),
 )
-"""Files to be cut: a whole file at twice the step, then refinements. docs/benchmarks.md has the price."""
+"""Files to be cut: a whole file at twice the step, then refinements; docs/benchmarks.md says at what cost."""
 
 PAPER = Plan(
     levels=(Level(1, 0, 16),),

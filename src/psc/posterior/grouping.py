@@ -24,7 +24,7 @@ SMALLEST, LARGEST = 2**14, 2**17
 
 Anneal = Callable[[range, Count], None]
 """Takes the particles of these numbers through all their steps; counts the evaluations as they are done."""
-Task = Callable[[Count], None]
+GroupTask = Callable[[Count], None]
 
 
 class _StoppedError(Exception):
@@ -64,7 +64,7 @@ def _division(prior: Prior, particles: torch.Tensor) -> tuple[int, int]:
     return threads, max(1, min(max(-(-len(particles) // threads), SMALLEST // pixels), LARGEST // pixels))
 
 
-def _on_threads(threads: int, tasks: list[Task], count: Count) -> None:
+def _on_threads(threads: int, tasks: list[GroupTask], count: Count) -> None:
     """Do the tasks; whatever is raised, here or there, ends all of them."""
     counts: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     stop = threading.Event()
@@ -81,7 +81,7 @@ def _on_threads(threads: int, tasks: list[Task], count: Count) -> None:
             stop.set()
 
 
-def _run(task: Task, counts: queue.SimpleQueue[int | None], stop: threading.Event) -> None:
+def _run(task: GroupTask, counts: queue.SimpleQueue[int | None], stop: threading.Event) -> None:
     """One task on its thread; None among the counts says that it has ended."""
 
     def count(evaluations: int) -> None:

@@ -47,8 +47,8 @@ class Comparison:
         self._decoded = cache(self._decode)
 
     def _remembering(self, codec: Codec) -> Codec:
-        encode = cache(lambda level: codec.encode(self._original, level))
-        return replace(codec, encode=lambda _, level: encode(level))
+        encode = cache(lambda setting: codec.encode(self._original, setting))
+        return replace(codec, encode=lambda _, setting: encode(setting))
 
     def at(self, name: str, size: int) -> Other:
         """A codec's picture at a size in bytes; takes seconds the first time."""

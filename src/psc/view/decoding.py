@@ -65,8 +65,8 @@ class Decoding:
         Raises:
             PscError: For what cannot be decoded at all, or an original of another size.
         """
-        self.data, self._task = data, _Task(report)
-        self._decoder = open_decoder(data, allow_partial=True, prior=prior, progress=self._task)
+        self.data, self._share = data, _Share(report)
+        self._decoder = open_decoder(data, allow_partial=True, prior=prior, progress=self._share)
         header = self._decoder.header
         self.gallery = Gallery((header.width, header.height), orientation(self._decoder.metadata), original)
         self.moments: list[Moment] = []
@@ -76,7 +76,7 @@ class Decoding:
     def step(self) -> None:
         """Decode the next round and make its preview."""
         session, number = self._decoder.session, len(self.moments) + 1
-        self._task.begin(session.nfe, session.plan.nfe(number) - session.plan.nfe(number - 1))
+        self._share.begin(session.nfe, session.plan.nfe(number) - session.plan.nfe(number - 1))
         whole = self._decoder.step()
         last = self._decoder.ended
         self._snapshots.keep(number, session, last)
@@ -94,7 +94,7 @@ class Decoding:
         """Make a restoration after a round; the mean and the uncertainty come together."""
         session = self._snapshots.by_round[number]
         samples = 1 if view == "sample" else session.plan.levels[0].samples
-        self._task.begin(session.nfe, samples * usual_steps(session))
+        self._share.begin(session.nfe, samples * usual_steps(session))
         if view == "sample":
             self.gallery.add(number, view, self._decoder.colours(restore(session, view)))
             return
@@ -106,19 +106,19 @@ class Decoding:
 
     def _size(self, number: int) -> int:
         """Bytes of the file of the first rounds alone (psc.keep_rounds)."""
-        body = -(-self._task.bits // 8)
+        body = -(-self._share.bits // 8)
         header = self._decoder.header
         return body + header_size(replace(header, settings=replace(header.settings, rounds=number)), body)
 
 
-class _Task:
+class _Share:
     """The round or the draw that is being made: how much of it is done, in network evaluations."""
 
     def __init__(self, report: Callable[[float], None]) -> None:
         self._report, self._start, self._expected, self.bits = report, 0.0, 1.0, 0
 
     def begin(self, start: float, nfe: float) -> None:
-        """A task that takes ``nfe`` evaluations begins after ``start`` of them."""
+        """Something that takes ``nfe`` evaluations begins after ``start`` of them."""
         self._start, self._expected = start, max(nfe, 1e-9)
 
     def __call__(self, now: Progress) -> None:

@@ -30,18 +30,18 @@ class FloatNetwork:
         self._shape = shape
         self._tensors = {name: value.to(device, torch.float32) for name, value in tensors.items()}
 
-    def __call__(self, x: torch.Tensor, level: int, scale: int) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, noise_level: int, scale: int) -> torch.Tensor:
         """D(x; sigma) of pictures.
 
         Args:
             x: (B, 3, H, W) float32.
-            level: j of the noise level sigma_j.
+            noise_level: j of the noise level sigma_j.
             scale: Of the pictures: one of psc.prior.embedded.network.SCALES.
 
         Returns:
             The same shape, float32.
         """
-        sigma_j, row = sigma(level), (SCALES.index(scale), level - LOWEST)
+        sigma_j, row = sigma(noise_level), (SCALES.index(scale), noise_level - LOWEST)
         root = math.sqrt(sigma_j * sigma_j + SIGMA_DATA * SIGMA_DATA)
         return x * (SIGMA_DATA / root) ** 2 + self._unet(x / root, row) * (sigma_j * SIGMA_DATA / root)
 

@@ -96,18 +96,18 @@ class Network:
         self.kernel, made = ready(layers, device, kernel)
         self._layers = dict(zip(names, made, strict=True))
 
-    def __call__(self, x: torch.Tensor, level: int, scale: int) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, noise_level: int, scale: int) -> torch.Tensor:
         """D(x; sigma) of pictures.
 
         Args:
             x: (B, 3, H, W) float32.
-            level: j of the noise level sigma_j.
+            noise_level: j of the noise level sigma_j.
             scale: Of the pictures: one of SCALES.
 
         Returns:
             The same shape, float32.
         """
-        sigma_j, row = sigma(level), (SCALES.index(scale), level - LOWEST)
+        sigma_j, row = sigma(noise_level), (SCALES.index(scale), noise_level - LOWEST)
         root = math.sqrt(sigma_j * sigma_j + SIGMA_DATA * SIGMA_DATA)
         inner = self._unet(x * _number(1 / root, x), row)
         skip = _number((SIGMA_DATA / root) * (SIGMA_DATA / root), x)

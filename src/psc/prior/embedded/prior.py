@@ -15,7 +15,7 @@ from psc.prior.embedded.network import Network, scale_above
 from psc.prior.embedded.tiles import pulled_back, tiled
 
 WEIGHTS = "embedded.safetensors"
-_LEVELS = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
+_NOISE_LEVELS = {sigma(j): j for j in range(LOWEST, HIGHEST + 1)}
 
 
 class EmbeddedPrior:
@@ -52,17 +52,16 @@ class EmbeddedPrior:
     @isolated()
     def denoise(self, x: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Prior.denoise`."""
-        level, known, network = _level(sigma), scale_above(scale), self._network
+        noise_level, known, network = _noise_level(sigma), scale_above(scale), self._network
         with torch.inference_mode():
-            return tiled(lambda z: network(z, level, known), x, halo=network.shape.receptive_field)
+            return tiled(lambda z: network(z, noise_level, known), x, halo=network.shape.receptive_field)
 
     @isolated()
     def pullback(self, x: torch.Tensor, v: torch.Tensor, sigma: float, scale: int = 1) -> torch.Tensor:
         """See :meth:`psc.prior.Differentiable.pullback`; the derivative is the floating-point network's."""
-        level, known = _level(sigma), scale_above(scale)
-        return pulled_back(
-            lambda z: self.float_network(z, level, known), x, v, halo=self._network.shape.receptive_field
-        )
+        noise_level, known = _noise_level(sigma), scale_above(scale)
+        halo = self._network.shape.receptive_field
+        return pulled_back(lambda z: self.float_network(z, noise_level, known), x, v, halo=halo)
 
     @functools.cached_property
     def float_network(self) -> FloatNetwork:
@@ -70,13 +69,13 @@ class EmbeddedPrior:
         return FloatNetwork(self._tensors, self._network.shape, self.device)
 
 
-def _level(sigma: float) -> int:
-    if sigma not in _LEVELS:
+def _noise_level(sigma: float) -> int:
+    if sigma not in _NOISE_LEVELS:
         raise PscError(
-            f"the embedded prior knows {len(_LEVELS)} noise levels (psc.plan.noise_levels), "
+            f"the embedded prior knows {len(_NOISE_LEVELS)} noise levels (psc.plan.noise_levels), "
             f"and sigma = {sigma} is not one of them"
         )
-    return _LEVELS[sigma]
+    return _NOISE_LEVELS[sigma]
 
 
 def load_embedded(device: str = "cpu", kernel: str | None = None) -> EmbeddedPrior:

@@ -19,7 +19,8 @@ from psc.errors import PscError
 from psc.prior.pretrained.cards import Card, Source
 from psc.prior.pretrained.hub import needed
 
-CHUNK = 2**22
+PIECE = 2**22
+"""Bytes that are fetched at once."""
 OFFLINE = "HF_HUB_OFFLINE"
 
 
@@ -103,7 +104,7 @@ def _download(url: str, target: Path, sha256: str) -> None:
         with urllib.request.urlopen(url) as remote, temporary.open("xb") as local:
             size = int(remote.headers.get("Content-Length") or 0) or None
             with tqdm(total=size, unit="B", unit_scale=True, desc=target.name, disable=None) as bar:
-                while chunk := remote.read(CHUNK):
+                while chunk := remote.read(PIECE):
                     digest.update(chunk)
                     local.write(chunk)
                     bar.update(len(chunk))
