@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 import psc
 from benchmarks.crops import centre_crop
-from psc.bitstream.quantizer import MODELS, NOT_MEASURED, UniformCoding
+from psc.bitstream.quantizer import UniformCoding
 from psc.bitstream.rangecoder import Channel
+from psc.bitstream.surroundings import MODELS, NOT_MEASURED
 from psc.images.opening import read_image
 from psc.images.picture import Picture
 from psc.images.pixels import to_tensor
@@ -43,16 +44,16 @@ class Recorder(UniformCoding):
         self._rounds, self._classes = rounds, classes
 
     def context_of(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
-        self._spread = (variance.sqrt() / self.step).numpy().ravel()
+        self._spread = (variance.sqrt() / self.step).numpy()
         return super().context_of(variance, gain, least)
 
-    def code(self, channel: Channel, q: NDArray[np.int64], classes: NDArray[np.int64]) -> tuple:
+    def code(self, channel: Channel, q: NDArray[np.int32], classes: NDArray[np.int8], across: int) -> tuple:
         measured = classes != NOT_MEASURED
         self._rounds[self.key] += [np.abs(q[measured]).sum(), self._spread[measured].sum()]
         for k in range(MODELS):
             some = np.abs(q[classes == k])
             self._classes[(k,)] += [len(some), (some == 0).sum(), np.minimum(some, 40).sum()]
-        return super().code(channel, q, classes)
+        return super().code(channel, q, classes, across)
 
 
 def record(picture: torch.Tensor, chosen: Settings, prior: Prior, rounds: Sums, classes: Sums) -> None:

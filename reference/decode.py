@@ -88,7 +88,7 @@ class Decoder:
             variance = basis.at_pivots(np.zeros(known.values.shape), variance)
         y, measured, kinds, q, complete = self._numbers(item, predicted, variance)
         if basis is None:
-            known.add_rows(rows * measured[:, :, None], y)
+            known.add_rows(rows * measured[:, :, None], y, self._trust(kinds, q == 0) * measured)
             known.row_cells.append((kinds, q == 0))
         else:
             self._complete(k, basis, y, measured, kinds, q == 0)
@@ -104,14 +104,17 @@ class Decoder:
         zero: np.ndarray,
     ) -> None:
         """After a full-basis round: the rows are numbers of the basis now, too."""
-        known = self.sampler.known[k]
+        known, trust = self.sampler.known[k], self._trust(kinds, zero) * measured
         if known.row_cells:
             row_kinds, row_zero = (np.concatenate(some, 1) for some in zip(*known.row_cells, strict=True))
             kinds, zero = basis.at_pivots(row_kinds, kinds), basis.at_pivots(row_zero, zero)
         known.basis, known.g = basis, basis.at_pivots(known.values * basis.signs, y)
-        known.measured = basis.at_pivots(np.ones(known.values.shape, bool), measured)
-        known.rows, known.values = known.rows[:, :0], known.values[:, :0]
-        self.cells[k] = refinement.Cells(known.g.ravel(), kinds.ravel(), zero.ravel(), self.head.delta)
+        known.trust_g = basis.at_pivots(known.trust, trust)
+        known.rows, known.values, known.trust = known.rows[:, :0], known.values[:, :0], known.trust[:, :0]
+        self.cells[k] = refinement.Cells(known.g, kinds, zero, self.head.delta)
+
+    def _trust(self, kinds: np.ndarray, zero: np.ndarray) -> np.ndarray:
+        return np.ones(kinds.shape) if self.sampler.plan.paper else quantiser.trust(kinds, zero)
 
     def _numbers(
         self, item: Round, predicted: np.ndarray, variance: np.ndarray
@@ -125,7 +128,7 @@ class Decoder:
         else:
             gain = quantiser.calibration(k, len(plan.levels), item.rows == 0, self.rounds_at[k])
             kinds = quantiser.classes(variance, gain, self.head.delta)
-            q, certain, complete = quantiser.decode_numbers(self.coder, kinds.ravel(), self.numbers)
+            q, certain, complete = quantiser.decode_numbers(self.coder, kinds, self._across(k), self.numbers)
             y = quantiser.dequantise(predicted, q.reshape(shape), self.head.delta)
             measured = certain.reshape(shape)
         self.rounds_at[k] += 1
@@ -136,11 +139,18 @@ class Decoder:
     def _refine(self, k: int) -> bool:
         """A round without a draw."""
         cells, known = self.cells[k], self.sampler.known[k]
-        signs, complete = cells.refine(self.coder, self.refinements, self.numbers)
-        known.g, known.measured = (x.reshape(known.measured.shape) for x in (cells.y, cells.measured))
+        signs, complete = cells.refine(self.coder, self._across(k), self.refinements, self.numbers)
+        known.g = cells.y
+        if complete:
+            known.trust_g = quantiser.trust(cells.k, cells.zero)
         self.sampler.cells[k] = cells.width
         self._feed(signs.astype("i1"))
         return complete and self._digest_holds(True)
+
+    def _across(self, k: int) -> int:
+        """How many of level k's windows lie side by side."""
+        level, width = self.sampler.plan.levels[k], self.sampler.shape[2]
+        return width // level.scale // level.window if level.window else 1
 
     def _feed(self, array: np.ndarray) -> None:
         self.crc = zlib.crc32(np.ascontiguousarray(array).tobytes(), self.crc)

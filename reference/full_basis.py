@@ -31,15 +31,18 @@ class FullBasis:
                 later = left[w, i + 1 :]
                 later -= grid(grid((later * u).sum(1, keepdims=True), 20) * u, 20)
                 self.u[w, i], self.pivots[w, i], self.signs[w, i], free[p] = u, p, -sign, 0
-        self.products = grid(self.u @ self.u.transpose(0, 2, 1), 18)
+        products = grid(self.u @ self.u.transpose(0, 2, 1), 18)
+        self.t = np.tile(np.eye(count), (windows, 1, 1))
+        for i in range(1, count):
+            self.t[:, i] -= grid(np.einsum("wj,wjl->wl", products[:, i, :i], self.t[:, :i]), 17)
 
     def analyse(self, f: np.ndarray) -> np.ndarray:
         """g of coefficients f (particles, windows, coefficients)."""
-        return self._reflect(self._fixed(f, 16), range(self.u.shape[1]))
+        return self._reflect(self._fixed(f, 16), self.t)
 
     def synthesise(self, g: np.ndarray) -> np.ndarray:
         """The reverse."""
-        g = self._reflect(g, range(self.u.shape[1])[::-1])
+        g = self._reflect(g, self.t.transpose(0, 2, 1))
         planes = g.reshape(*g.shape[:-1], len(self.colours), -1)
         if self.planes is not None:
             planes = grid(planes @ self.planes, 16)
@@ -62,13 +65,10 @@ class FullBasis:
             planes = grid(planes @ self.planes.T, bits)
         return planes.reshape(f.shape)
 
-    def _reflect(self, g: np.ndarray, order: range) -> np.ndarray:
-        a = np.einsum("wrn,pwn->rpw", self.u, g)
-        for position, i in enumerate(order):
-            for j in order[:position]:
-                a[i] -= self.products[:, i, j] * a[j]
-            a[i] = grid(a[i], 16)
-        return g - grid(np.einsum("wrn,rpw->pwn", self.u, a), 16)
+    def _reflect(self, g: np.ndarray, t: np.ndarray) -> np.ndarray:
+        a = grid(np.einsum("wrn,pwn->pwr", self.u, g), 16)
+        a = grid(np.einsum("wrs,pws->pwr", t, a), 16)
+        return g - grid(np.einsum("wrn,pwr->pwn", self.u, a), 16)
 
 
 def colour_matrix(channels: int) -> np.ndarray:

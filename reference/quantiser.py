@@ -37,17 +37,44 @@ def shift(k: int) -> int:
 
 
 def decode_numbers(
-    coder: RangeDecoder, k: np.ndarray, tables: list[Table]
+    coder: RangeDecoder, k: np.ndarray, across: int, tables: list[Table]
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Numbers q of classes k (n,), which of them are certain, and whether the code went on to its end."""
-    q = np.zeros(len(k), np.int64)
-    certain = np.zeros(len(k), bool)
+    """Numbers q of classes k (windows, r), which are certain, and whether the code went on to its end.
+
+    across: how many windows lie side by side.
+    """
+    windows = np.arange(k.size) // max(k.shape[1], 1)
+    q, certain = np.zeros(k.size, np.int64), np.zeros(k.size, bool)
+    found, expected = np.zeros((2, len(k) // across, across), np.int64)
+    complete = True
     try:
         for each in range(int(k.max(initial=-1)), -1, -1):
-            _decode_class(coder, each, np.flatnonzero(k == each), tables, q, certain)
+            here = k.ravel() == each
+            moved = np.clip(each + _shifts(found, expected)[windows], 0, constants.HIGHEST_CLASS)
+            for wider in range(constants.HIGHEST_CLASS, -1, -1):
+                _decode_class(coder, wider, np.flatnonzero(here & (moved == wider)), tables, q, certain)
+            for i in np.flatnonzero(here):
+                found.ravel()[windows[i]] += 64 * abs(q[i])
+                expected.ravel()[windows[i]] += _expected(each)
     except EndOfCertaintyError:
-        return np.where(certain, q, 0), certain, False
-    return q, certain, True
+        q, complete = np.where(certain, q, 0), False
+    return q.reshape(k.shape), certain.reshape(k.shape), complete
+
+
+def _shifts(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """By how many classes a window's numbers are wider than they seemed, from F and X."""
+    ratio = (512 + _with_neighbours(found)) / (512 + _with_neighbours(expected)) * 1024
+    return (ratio[..., None] >= np.array(constants.SHIFTS)).sum(-1).ravel() - len(constants.SHIFTS) // 2
+
+
+def _with_neighbours(x: np.ndarray) -> np.ndarray:
+    y = np.pad(x, 1)
+    return 2 * x + y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:]
+
+
+def _expected(k: int) -> int:
+    """64 times what |q| is on average in class k."""
+    return constants.EXPECTED[k] if k < 20 else constants.EXPECTED[16 + k % 4] << shift(k)
 
 
 def _decode_class(
@@ -83,6 +110,12 @@ def _decode_escape(coder: RangeDecoder) -> int:
         left -= width
     h = excess + _REACH
     return -h if negative else h
+
+
+def trust(k: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """t: how far P goes towards numbers of classes k, of which some are zero; 0 for k < 0."""
+    table = np.array([*constants.TRUST, 32]) / 32
+    return np.where(zero, table[np.clip(k, 0, len(constants.TRUST))], 1.0) * (k >= 0)
 
 
 def dequantise(mean: np.ndarray, q: np.ndarray, delta: float) -> np.ndarray:

@@ -26,39 +26,41 @@ class Cells:
     """The numbers of a level's full basis, in their order, between refinements."""
 
     def __init__(self, y: np.ndarray, k: np.ndarray, zero: np.ndarray, width: float):
-        """y: values; k: classes for the width (negative: not measured); zero: what was coded as 0."""
+        """y: values; k: classes for the width (negative: not measured); zero: what was coded as 0.
+
+        Each (windows, coefficients).
+        """
         self.y, self.k, self.width = y.copy(), k.copy(), width
         self.zero = zero.copy()
-        self.measured = k >= 0
 
     def refine(
-        self, coder: RangeDecoder, tables: RefinementTables, numbers: list[Table]
+        self, coder: RangeDecoder, across: int, tables: RefinementTables, numbers: list[Table]
     ) -> tuple[np.ndarray, bool]:
         """One round: the signs of the moves, and whether the code went on to its end.
 
         If it did not, the moves that are certain are made, but the cells keep their width.
         """
-        signs = np.zeros(len(self.y), np.int64)
+        signs = np.zeros(self.y.shape, np.int64)
+        flat, values = signs.reshape(-1), self.y.reshape(-1)
         late = np.where((self.k < 0) & (self.k + 4 >= 0), self.k + 4, -1)
         complete = True
         try:
             for i in np.flatnonzero(~self.zero):
-                signs[i] = 2 * tables.moved.decode(coder) - 1
-                self.y[i] += signs[i] * self.width / 4
+                flat[i] = 2 * tables.moved.decode(coder) - 1
+                values[i] += flat[i] * self.width / 4
             for k in range(23, 3, -1):
                 for i in np.flatnonzero(self.zero & (self.k >= 0) & (np.minimum(self.k + 4, 23) == k)):
-                    signs[i] = tables.zero[k].decode(coder) - 1
-                    self.y[i] += signs[i] * self.width * 3 / 8
+                    flat[i] = tables.zero[k].decode(coder) - 1
+                    values[i] += flat[i] * self.width * 3 / 8
         except EndOfCertaintyError:
             complete = False
         if complete:
-            q, _, complete = quantiser.decode_numbers(coder, late, numbers)
+            q, _, complete = quantiser.decode_numbers(coder, late, across, numbers)
             self.y += q * self.width / 2
             signs += np.sign(q)
         self.y = grid(self.y, 16)
         if complete:
             self.zero &= signs == 0
-            self.measured |= late >= 0
             self.k = self.k + 4
             self.width /= 2
         return signs, complete

@@ -59,8 +59,7 @@ class Sampler:
         windows = height * width // (level.scale * level.window) ** 2 if level.window else 1
         if j + 1 < len(self.plan.levels):
             numbers -= numbers // (self.plan.levels[j + 1].scale // level.scale) ** 2
-        shape = (windows, numbers)
-        return Known(np.zeros((windows, 0, numbers)), np.zeros((windows, 0)), np.zeros(shape, bool), [])
+        return Known(np.zeros((windows, 0, numbers)), np.zeros((windows, 0)), np.zeros((windows, 0)), [])
 
     def draw(
         self, k: int, steps: int, lowest: int = constants.RESTART_LEVEL, end: int | None = None

@@ -64,10 +64,10 @@ def float8_table() -> Table:
 
 def sign_table() -> Table:
     """Of refinements of numbers that are not zero."""
-    return Table([2**19] * 2)
+    return Table([2**19] * 2, constants.REFINEMENT_CONFIDENCE)
 
 
 def direction_table() -> Table:
     """Of refinements of numbers that are zero."""
     third = 2**20 // 3
-    return Table([third // 2, 2 * third, third // 2])
+    return Table([third // 2, 2 * third, third // 2], constants.REFINEMENT_CONFIDENCE)

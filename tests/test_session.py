@@ -43,7 +43,7 @@ def states(session: Session, rounds: int) -> list[list[torch.Tensor]]:
         assert session.particles.values is not None
         windows = session.pyramid.levels
         known = [t.clone() for w in windows for t in (w.rows, w.values)]
-        known += [t.clone() for w in windows if w.full for t in (w.full.values, w.full.known)]
+        known += [t.clone() for w in windows if w.full for t in (w.full.values, w.full.trust)]
         out.append([session.particles.values.clone(), *known])
     return out
 

@@ -8,32 +8,36 @@ from hypothesis import strategies as st
 
 from psc.bitstream.float8 import Float8Coding
 from psc.bitstream.models import FrequencyModel, geometric
-from psc.bitstream.quantizer import ESCAPE, MAX_MAGNITUDE, MODELS, NOT_MEASURED, UniformCoding, choose
+from psc.bitstream.quantizer import ESCAPE, MAX_MAGNITUDE, UniformCoding, choose
 from psc.bitstream.rangecoder import TOTAL, Reader, Writer
+from psc.bitstream.surroundings import MODELS, NOT_MEASURED
 from psc.plan.plan import step_size
 from tests.reference import float8_values
 
+ACROSS = 3
+
 
 def message(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of widely different predicted spreads, some far outside of it, and their classes."""
+    """(6, count) numbers of widely different predicted spreads, some far outside of it, and their classes."""
     rng = np.random.default_rng(seed)
-    spread = 2.0 ** rng.uniform(-3, 9, count)
-    q = np.rint(rng.laplace(size=count) * spread * rng.choice([1, 1, 1, 40], count)).astype(np.int64)
+    shape = 2 * ACROSS, count
+    spread = 2.0 ** rng.uniform(-3, 9, shape)
+    q = np.rint(rng.laplace(size=shape) * spread * rng.choice([1, 1, 1, 40], shape)).astype(np.int32)
     classes = UniformCoding(128).context_of(torch.from_numpy(spread**2), 64)
     return np.where(classes == NOT_MEASURED, 0, q), classes
 
 
-@given(st.integers(0, 2**32), st.integers(1, 300))
+@given(st.integers(0, 2**32), st.integers(1, 50))
 @settings(max_examples=40, deadline=None)
 def test_uniform_numbers_survive(seed: int, count: int) -> None:
     writer = Writer()
     coding = UniformCoding(128)
     rounds = [message(seed + i, count) for i in range(3)]
     for q, classes in rounds:
-        coding.code(writer, q, classes)
+        coding.code(writer, q, classes, ACROSS)
     reader, coding = Reader(writer.finish()), UniformCoding(128)
     for q, classes in rounds:
-        found, known = coding.code(reader, np.zeros_like(q), classes)
+        found, known = coding.code(reader, np.zeros_like(q), classes, ACROSS)
         assert np.array_equal(found, q)
         assert np.array_equal(known, classes != NOT_MEASURED)
 
@@ -41,22 +45,24 @@ def test_uniform_numbers_survive(seed: int, count: int) -> None:
 @given(st.integers(0, 2**32), st.data())
 @settings(max_examples=60, deadline=None)
 def test_what_a_cut_leaves_is_right(seed: int, data: st.DataObject) -> None:
-    q, classes = message(seed, 200)
+    q, classes = message(seed, 33)
     writer = Writer()
-    UniformCoding(128).code(writer, q, classes)
+    UniformCoding(128).code(writer, q, classes, ACROSS)
     whole = writer.finish()
     cut = data.draw(st.integers(0, len(whole) - 1))
-    found, known = UniformCoding(128).code(Reader(whole[:cut], cut=True), np.zeros_like(q), classes)
+    found, known = UniformCoding(128).code(Reader(whole[:cut], cut=True), np.zeros_like(q), classes, ACROSS)
     assert np.array_equal(found[known], q[known])
     assert not known[classes == NOT_MEASURED].any()
 
 
 def test_wide_spreads_come_first_in_a_cut() -> None:
-    q, classes = message(5, 400)
+    q, classes = message(5, 66)
     writer = Writer()
-    UniformCoding(128).code(writer, q, classes)
+    UniformCoding(128).code(writer, q, classes, ACROSS)
     whole = writer.finish()
-    _, known = UniformCoding(128).code(Reader(whole[: len(whole) // 2], cut=True), np.zeros_like(q), classes)
+    _, known = UniformCoding(128).code(
+        Reader(whole[: len(whole) // 2], cut=True), np.zeros_like(q), classes, ACROSS
+    )
     left = classes[(classes != NOT_MEASURED) & ~known]
     assert classes[known].min() >= left.max()
 
@@ -67,7 +73,7 @@ def test_learning_pays() -> None:
     sizes = []
     for _ in range(4):
         before = writer.bits
-        coding.code(writer, np.ones(200, dtype=np.int64), np.full(200, 8))
+        coding.code(writer, np.ones((1, 200), dtype=np.int32), np.full((1, 200), 8, dtype=np.int8), 1)
         sizes.append(writer.bits - before)
     assert sizes[3] < 0.5 * sizes[0]
 
@@ -137,11 +143,11 @@ def test_float8_numbers_survive_and_cuts_are_right(seed: int, data: st.DataObjec
     values = torch.from_numpy(rng.normal(size=100) * rng.choice([0, 1, 30], 100))
     q = Float8Coding().quantise(values, np.zeros(100, dtype=np.int64))
     writer = Writer()
-    Float8Coding().code(writer, q, np.zeros_like(q))
+    Float8Coding().code(writer, q, np.zeros_like(q), 1)
     whole = writer.finish()
-    found, known = Float8Coding().code(Reader(whole), np.zeros_like(q), np.zeros_like(q))
+    found, known = Float8Coding().code(Reader(whole), np.zeros_like(q), np.zeros_like(q), 1)
     assert np.array_equal(found, q)
     assert known.all()
     cut = data.draw(st.integers(0, len(whole) - 1))
-    found, known = Float8Coding().code(Reader(whole[:cut], cut=True), np.zeros_like(q), np.zeros_like(q))
+    found, known = Float8Coding().code(Reader(whole[:cut], cut=True), np.zeros_like(q), np.zeros_like(q), 1)
     assert np.array_equal(found[known], q[known])

@@ -47,11 +47,17 @@ class Float8Coding:
         units = (code - exponent * STEPS_PER_OCTAVE) << exponent
         return torch.from_numpy(np.sign(q) * units).double() / 512
 
+    def trust(self, contexts: NDArray[np.integer], zero: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """All of them bind what follows."""
+        del zero
+        return np.ones(contexts.shape, dtype=np.float32)
+
     def code(
-        self, channel: Channel, q: NDArray[np.int32], contexts: NDArray[np.int8]
+        self, channel: Channel, q: NDArray[np.int32], contexts: NDArray[np.int8], across: int
     ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Code a round's numbers in order: all magnitudes, then the signs of those that have one."""
-        del contexts  # there is only one
+        """Code a round's numbers (n, r) in order: all magnitudes, then the signs of those that have one."""
+        del contexts, across  # there is only one context
+        shape, q = q.shape, q.ravel()
         magnitude = channel.code(to_symbols(np.abs(q)), self._model.frequencies())
         signed = np.flatnonzero(magnitude)
         sign = channel.code(to_symbols((q[signed] < 0).astype(np.int64)), uniform(2))
@@ -60,4 +66,4 @@ class Float8Coding:
         out[: len(magnitude)] = magnitude
         out[signed[: len(sign)]] *= 1 - 2 * sign.astype(np.int64)
         self._model.learn(magnitude)
-        return out, np.arange(len(q)) < whole
+        return out.reshape(shape), (np.arange(len(q)) < whole).reshape(shape)

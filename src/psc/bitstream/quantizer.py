@@ -20,21 +20,19 @@ from psc.bitstream.quantizer_constants import (
     MIDDLE_FULL,
     MIDDLE_GAINS,
     RATIO,
+    TRUST,
     ZERO,
 )
 from psc.bitstream.rangecoder import Channel, Symbols, uniform
+from psc.bitstream.surroundings import MAX_CONTEXT, MODELS, NOT_MEASURED, groups
 from psc.plan.plan import step_size
 
-NOT_MEASURED = -1
-MODELS = 20
 MAX_MAGNITUDE = 31
 """The tables' symbols: -MAX_MAGNITUDE ... MAX_MAGNITUDE, then ESCAPE."""
 ESCAPE = 2 * MAX_MAGNITUDE + 1
 MAX_EXCESS_BITS = 25
 LARGEST = 2**31 - 1
 """A crafted file may have larger numbers; their values are clamped far below it."""
-MAX_CONTEXT = MODELS + 4 * 15 - 1
-"""Low parts of at most 15 bits."""
 
 
 def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:
@@ -91,29 +89,37 @@ class UniformCoding:
         """Residuals, exact multiples of Delta."""
         return torch.from_numpy(q).double().mul_(self.step)
 
-    def code(
-        self, channel: Channel, q: NDArray[np.int32], contexts: NDArray[np.int8]
-    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """Code a round's numbers (flat), widest predicted spread first; learn from them.
+    def trust(self, contexts: NDArray[np.integer], zero: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """How far what follows is bound by known numbers of these contexts, (n, d): 1/32 to 1."""
+        table = np.array([*TRUST, 32], dtype=np.float32) / 32
+        return np.where(zero, table[contexts.clip(0, len(TRUST))], np.float32(1))
 
-        Returns q, and which of them are known: all, unless a reader's file is cut.
+    def code(
+        self, channel: Channel, q: NDArray[np.int32], contexts: NDArray[np.int8], across: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Code a round's numbers, widest predicted spread first; learn from them.
+
+        Args:
+            channel: Where they go to or come from.
+            q: (n, r) numbers of n windows; a reader's are not looked at.
+            contexts: (n, r), see :meth:`context_of`.
+            across: How many of the windows lie side by side.
+
+        Returns:
+            q, and which of them are known: all that are measured, unless a reader's file is cut.
         """
-        known = np.zeros(len(q), dtype=np.bool_)
-        q = q.copy()
+        known, coded = np.zeros(q.size, dtype=np.bool_), q.flatten()
         seen: list[tuple[FrequencyModel, Symbols]] = []
-        for k in range(int(contexts.max(initial=NOT_MEASURED)), NOT_MEASURED, -1):
-            where = np.flatnonzero(contexts == k)
-            if len(where) == 0:
-                continue
-            values, symbols = self._code_context(channel, q[where], k)
-            q[where[: len(values)]] = values.clip(-LARGEST, LARGEST)
-            known[where[: len(values)]] = True
+        for some, k in groups(coded, contexts, across):
+            values, symbols = self._code_context(channel, coded[some], k)
+            coded[some[: len(values)]] = values.clip(-LARGEST, LARGEST)
+            known[some[: len(values)]] = True
             seen.append((self._model(k), symbols))
-            if len(values) < len(where):
+            if len(values) < len(some):
                 break
         for model, symbols in seen:
             model.learn(symbols)
-        return q, known
+        return coded.reshape(q.shape), known.reshape(q.shape)
 
     def _code_context(
         self, channel: Channel, q: NDArray[np.int32], k: int

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from psc.bitstream.models import UNIT, FrequencyModel, to_symbols
-from psc.bitstream.quantizer import MAX_CONTEXT, NOT_MEASURED, UniformCoding
+from psc.bitstream.quantizer import UniformCoding
 from psc.bitstream.rangecoder import Channel
+from psc.bitstream.surroundings import MAX_CONTEXT, NOT_MEASURED
 
 SIGNIFICANT, INSIGNIFICANT = (-0.25, 0.25), (-0.375, 0.0, 0.375)
 """Moves in units of the cell: to the middle of a half; to the middle of what lies outside the inner half."""
@@ -36,11 +37,13 @@ class Cells:
             was too sure to be measured.
         zero: Whether a value is the prediction itself.
         width: Of the cells, in the values' units.
+        across: How many of the n windows lie side by side.
     """
 
     contexts: NDArray[np.int64]
     zero: NDArray[np.bool_]
     width: float
+    across: int
 
 
 class Refinement:
@@ -86,7 +89,7 @@ class Refinement:
             if len(found) < len(where):
                 return moves, None
             model.learn(found)
-        finer = Cells(contexts, cells.zero, cells.width / 2)
+        finer = replace(cells, contexts=contexts, width=cells.width / 2)
         q, whole = _measured(channel, coding, finer, old, residual)
         moves += q * finer.width
         return moves, replace(finer, zero=cells.zero & (moves == 0)) if whole else None
@@ -104,5 +107,5 @@ def _measured(
     q = np.zeros(contexts.shape, dtype=np.int32)
     if residual is not None:
         q = coding.quantise(torch.from_numpy(residual * (coding.step / cells.width)), contexts)
-    found, known = coding.code(channel, q.ravel(), contexts.ravel())
-    return found.reshape(q.shape), bool(known.sum() == (contexts != NOT_MEASURED).sum())
+    found, known = coding.code(channel, q, contexts, cells.across)
+    return found, bool(known.sum() == (contexts != NOT_MEASURED).sum())

@@ -9,6 +9,7 @@ rows of H               20   unit norm; with coefficients at most 52 bits (Cauch
 deviations for PCA      14   norm below 2^12: squares below 2^52
 eigenvectors            24   times a deviation: below 2^52
 reflections             18   psc.transform.full_basis
+T of reflections        17   at most 2; at most 256 of them times 2^10.5: below 2^53
 ====================  =====  ================================================================
 """
 
@@ -20,6 +21,7 @@ ROW_BITS = 20
 DEVIATION_BITS = 14
 VECTOR_BITS = 24
 REFLECTION_BITS = 18
+TRIANGLE_BITS = 17
 PIXEL_LIMIT, LATENT_LIMIT = 1.5, 8.0
 """Estimates of pixels (of latents) are clamped to [-limit, limit]: the norm bounds rest on it."""
 

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from psc.bitstream.float8 import Float8Coding
-from psc.bitstream.quantizer import NOT_MEASURED, UniformCoding, spread_gain
+from psc.bitstream.quantizer import UniformCoding, spread_gain
 from psc.bitstream.rangecoder import Channel, Writer, uniform
 from psc.bitstream.refinement import LEAST_CONTEXT, Cells, Refinement
+from psc.bitstream.surroundings import NOT_MEASURED
 from psc.errors import PscError
 from psc.exact import to_grid
 from psc.plan.plan import Plan
@@ -70,8 +71,7 @@ class RoundCoder:
         gain = spread_gain(level, len(self._plan.levels), earlier, proposal.rows is None)
         contexts = self._contexts(proposal, gain)
         q = self._chosen(proposal, truth, contexts)
-        flat, known = self.coding.code(channel, q.ravel(), contexts.ravel())
-        q, known = flat.reshape(contexts.shape), known.reshape(contexts.shape)
+        q, known = self.coding.code(channel, q, contexts, windows.across)
         whole = bool((known | (contexts == NOT_MEASURED)).all())
         if whole:
             self.digest = proposal.digest(self.digest)
@@ -82,12 +82,15 @@ class RoundCoder:
             values += proposal.predicted
         values.clamp_(-VALUE_LIMIT, VALUE_LIMIT)
         if self._plan.rounds[-1].refines:
-            self._keep_cells(level, proposal, self._contexts(proposal, gain, LEAST_CONTEXT), q == 0)
+            self._keep_cells(
+                level, proposal, self._contexts(proposal, gain, LEAST_CONTEXT), q == 0, windows.across
+            )
+        trust = torch.from_numpy(self.coding.trust(contexts, q == 0) * known)
         if proposal.basis is None:
             assert proposal.rows is not None
-            windows.append(proposal.rows, values, torch.from_numpy(known))
+            windows.append(proposal.rows, values, trust)
         else:
-            windows.complete(proposal.basis, values, torch.from_numpy(known))
+            windows.complete(proposal.basis, values, trust)
         self.symbols += int(known.sum())
         return whole
 
@@ -96,18 +99,20 @@ class RoundCoder:
         level, coding = self._plan.rounds[index].level, self.coding
         assert isinstance(coding, UniformCoding)
         assert windows.full is not None
-        basis, values, known = windows.full.basis, windows.full.values, windows.full.known
+        basis, values, trust = windows.full.basis, windows.full.values, windows.full.trust
         residual = None if truth is None else (basis.analyse(truth)[0] - values).numpy()
         moves, finer = self._refinement.code(channel, coding, self._cells[level], residual)
-        measured = known if finer is None else torch.from_numpy(finer.contexts >= 0)
-        windows.full = Full(basis, to_grid(values + torch.from_numpy(moves)), known | measured)
+        if finer is not None:
+            known = finer.contexts >= 0
+            trust = torch.from_numpy(coding.trust(finer.contexts, finer.zero) * known)
+        windows.full = Full(basis, to_grid(values + torch.from_numpy(moves)), trust)
         if finer is None:
             return False
         self._cells[level] = finer
         return self._agreed(channel, index, False, np.sign(moves).astype("<i1"))
 
     def _keep_cells(
-        self, level: int, proposal: Proposal, contexts: NDArray[np.int8], zero: NDArray[np.bool_]
+        self, level: int, proposal: Proposal, contexts: NDArray[np.int8], zero: NDArray[np.bool_], across: int
     ) -> None:
         """Remember what refinement needs of a round: of rows until a full basis has them as pivots."""
         if proposal.basis is None:
@@ -118,14 +123,14 @@ class RoundCoder:
         own = [torch.from_numpy(part) for part in (contexts.astype(np.int64), zero)]
         if rows:
             own = [proposal.basis.at_pivots(a, b) for a, b in zip(parts, own, strict=True)]
-        self._cells[level] = Cells(own[0].numpy(), own[1].numpy(), self.coding.step)
+        self._cells[level] = Cells(own[0].numpy(), own[1].numpy(), self.coding.step, across)
 
-    def estimate_bits(self, proposal: Proposal, level: int, truth: torch.Tensor) -> int:
+    def estimate_bits(self, proposal: Proposal, level: int, across: int, truth: torch.Tensor) -> int:
         """Bits that a full basis would take at a level; nothing is exchanged or learnt."""
         writer, own = Writer(), self.copy()
         contexts = own._contexts(proposal, spread_gain(level, len(self._plan.levels), 0, full_basis=True))
         q = own._chosen(proposal, truth, contexts)
-        own.coding.code(writer, q.ravel(), contexts.ravel())
+        own.coding.code(writer, q, contexts, across)
         return writer.bits
 
     def _contexts(self, proposal: Proposal, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:

@@ -181,7 +181,7 @@ class Session:
         """
         assert self._truth is not None
         proposal = propose(self.pyramid, 0, self.sample(0, how), FULL_BASIS)
-        return self._coder.estimate_bits(proposal, 0, self._truth[0])
+        return self._coder.estimate_bits(proposal, 0, self.pyramid.levels[0].across, self._truth[0])
 
     @isolated()
     def sample(self, k: int, how: Sampling) -> torch.Tensor:

@@ -5,8 +5,9 @@ computations", section 5.1), one per row, turn the rows into k vectors of the fi
 the one that its row resembles most. What they turn the other d - k vectors into is an orthonormal basis of
 all that the rows do not see, as near to the fixed one as k reflections can have it.
 
-Exact as all that both sides compute: reflections are multiples of 2^-18 and vectors of norm sqrt(2), so that
-with coefficients below 2^10 and k < 256 no partial sum needs more than 53 bits.
+Exact as all that both sides compute: reflections are vectors of norm sqrt(2) and multiples of 2^-18, T's
+numbers are below 2 and multiples of 2^-17, so that with coefficients below 2^10 and k <= 256 no partial sum
+needs more than 53 bits.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 
 from psc.exact import root, to_grid
-from psc.exact.fixed import REFLECTION_BITS, ROW_BITS, STATE_BITS
+from psc.exact.fixed import REFLECTION_BITS, ROW_BITS, TRIANGLE_BITS
 from psc.transform.fixed_basis import FixedBasis
 
 CHUNK = 2**19
@@ -29,25 +30,25 @@ class FullBasis:
     Attributes:
         fixed: The basis that the reflections start from.
         reflections: U, (n, k, d) float32; row i stands for I - u_i u_i^T; zero if nothing is known of it.
-        products: u_i . u_j, (n, k, k) float32, which holds their multiples of 2^-18.
+        triangle: T, (n, k, k) float32, lower triangular: all reflections together are I - U^T T U.
         pivots: (n, k), which direction row i has become; -1 if nothing is known of it.
         signs: (n, k) float64, 1 or -1: its value is so many times the row's.
     """
 
     fixed: FixedBasis
     reflections: torch.Tensor
-    products: torch.Tensor
+    triangle: torch.Tensor
     pivots: torch.Tensor
     signs: torch.Tensor
 
     def part(self, where: slice) -> "FullBasis":
         """A view of some of the windows."""
-        arrays = (self.reflections, self.products, self.pivots, self.signs)
+        arrays = (self.reflections, self.triangle, self.pivots, self.signs)
         return FullBasis(self.fixed, *(array[where] for array in arrays))
 
     def double(self) -> "FullBasis":
         """The same with its arrays in double precision already, for what is analysed and synthesised."""
-        return replace(self, reflections=self.reflections.double(), products=self.products.double())
+        return replace(self, reflections=self.reflections.double(), triangle=self.triangle.double())
 
     def analyse(self, f: torch.Tensor) -> torch.Tensor:
         """Coefficients (B, n, d) along the basis of windows f (B, n, d), multiples of 2^-16."""
@@ -65,25 +66,18 @@ class FullBasis:
         return out
 
     def _reflected(self, c: torch.Tensor, *, backwards: bool) -> torch.Tensor:
-        """c (B, n, d) after all reflections, one after another, with two products of matrices.
+        """c (B, n, d) after all reflections, one after another, in three products of matrices.
 
-        What each one takes off is taken off from what later ones meet along known products. NumPy is quicker
-        than PyTorch with arrays as small as these.
+        Row i of T U c is u_i . c after the reflections before it: the compact WY representation (Schreiber
+        and Van Loan, "A storage-efficient WY representation for products of Householder transformations",
+        1989).
         """
-        k = self.pivots.shape[1]
-        if not k:
+        if not self.pivots.shape[1]:
             return c
-        u = self.reflections.double()
-        along = np.ascontiguousarray(torch.bmm(u, c.permute(1, 2, 0)).transpose(0, 1).numpy())  # (k, n, B)
-        products = np.ascontiguousarray(self.products.double().permute(1, 2, 0).numpy())[..., None]
-        for i in reversed(range(k)) if backwards else range(k):
-            own, later = along[i], slice(i) if backwards else slice(i + 1, None)
-            own *= 2.0**STATE_BITS
-            np.rint(own, out=own)
-            own *= 2.0**-STATE_BITS
-            along[later] -= products[later, i] * own
-        moves = torch.bmm(u.transpose(1, 2), torch.from_numpy(along).transpose(0, 1))
-        return c - to_grid(moves.permute(2, 0, 1))
+        u, t = self.reflections.double(), self.triangle.double()
+        along = to_grid(torch.bmm(u, c.permute(1, 2, 0)))
+        along = to_grid(torch.bmm(t.transpose(1, 2) if backwards else t, along))
+        return c - to_grid(torch.bmm(u.transpose(1, 2), along).permute(2, 0, 1))
 
 
 def complementary(fixed: FixedBasis, rows: torch.Tensor, known: torch.Tensor) -> FullBasis:
@@ -91,13 +85,26 @@ def complementary(fixed: FixedBasis, rows: torch.Tensor, known: torch.Tensor) ->
     n, k, d = rows.shape
     reflections, step = torch.zeros_like(rows), max(1, CHUNK // max(k * d, 1))
     pivots, signs = torch.full((n, k), -1), torch.zeros(n, k, dtype=torch.float64)
-    products = torch.zeros(n, k, k)
+    triangle = torch.zeros(n, k, k)
     for first in range(0, n if k else 0, step):
         some = slice(first, first + step)
         left = fixed.analyse(rows[some], ROW_BITS) * known[some, :, None]
         u, pivots[some], signs[some] = _householder(left, known[some])
-        reflections[some], products[some] = u, to_grid(u @ u.transpose(1, 2), REFLECTION_BITS)
-    return FullBasis(fixed, reflections, products, pivots, signs)
+        reflections[some], triangle[some] = u, _triangle(u)
+    return FullBasis(fixed, reflections, triangle, pivots, signs)
+
+
+def _triangle(u: torch.Tensor) -> torch.Tensor:
+    """T = (I + L)^-1 of reflections u (n, k, d), with L_ij = u_i . u_j for j < i; multiples of 2^-17.
+
+    T_ij is minus the product of u_i with what the reflections between turn u_j into: 2 at most.
+    """
+    n, k, _ = u.shape
+    products = to_grid(u @ u.transpose(1, 2), REFLECTION_BITS)
+    t = torch.eye(k, dtype=torch.float64).repeat(n, 1, 1)
+    for i in range(1, k):
+        t[:, i] -= to_grid(products[:, i, None, :i] @ t[:, :i], TRIANGLE_BITS)[:, 0]
+    return t
 
 
 def _householder(left: torch.Tensor, known: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

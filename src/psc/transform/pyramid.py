@@ -49,12 +49,15 @@ class Pyramid:
             for level in plan.levels
         ]
         self.levels = [
-            Windows(self._count(k), self._size(k), self._fixed(k)) for k in range(len(plan.levels))
+            Windows(self._count(k), self._size(k), self._fixed(k), self._across(k))
+            for k in range(len(plan.levels))
         ]
 
     def _count(self, k: int) -> int:
-        rows, columns = self._sides[k]
-        return (self.height // self.scales[k] // rows) * (self.width // self.scales[k] // columns)
+        return self.height // self.scales[k] // self._sides[k][0] * self._across(k)
+
+    def _across(self, k: int) -> int:
+        return self.width // self.scales[k] // self._sides[k][1]
 
     def _stages(self, k: int) -> int:
         last = k + 1 == len(self.scales)
@@ -87,11 +90,11 @@ class Pyramid:
     def strips(self, k: int, batch: int) -> Iterator[tuple[slice, slice]]:
         """As bands, for level k alone: rows of its pixels, and which of its windows these are."""
         height, width = self.shape(k)
-        rows, columns = self._sides[k]
+        rows = self._sides[k][0]
         step = max(1, BAND // (batch * self.channels * rows * width))
         for first in range(0, height // rows, step):
             last = min(first + step, height // rows)
-            across = width // columns
+            across = self._across(k)
             yield slice(first * rows, last * rows), slice(first * across, last * across)
 
     def coefficients(self, k: int, x: torch.Tensor) -> list[torch.Tensor]:
@@ -145,7 +148,7 @@ class Pyramid:
         """Windows (B, n, [C,] ...) -> bands (B, C, G, h, w): the inverse of :meth:`_cut`."""
         rows, columns = self._side(level, stage)
         (b, n), c, g = windows.shape[:2], self.channels, 3 if stage else 1
-        across = self.width // self.scales[level] // self._sides[level][1]
+        across = self._across(level)
         x = windows.reshape(b, n // across, across, c, g, rows, columns)
         return x.permute(0, 3, 4, 1, 5, 2, 6).reshape(b, c, g, n // across * rows, across * columns)
 
@@ -170,7 +173,7 @@ class Pyramid:
             yield band.pixels, partial(self.project, k, band)
 
     def project(self, k: int, band: Band, x: torch.Tensor) -> torch.Tensor:
-        """Pixels x (B, C, h, w) of a band, moved least to agree with all measurements at levels >= k."""
+        """Pixels x (B, C, h, w) of a band, moved to all measurements of levels >= k as these have trust."""
         known = [w.part(s) for w, s in zip(self.levels[k:], band.windows, strict=True)]
         moved = [w.project(c) for w, c in zip(known, self.coefficients(k, x), strict=True)]
         return to_grid(self.pixels(k, moved)).float()

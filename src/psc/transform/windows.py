@@ -15,63 +15,69 @@ from psc.transform.full_basis import FullBasis, complementary
 
 @dataclass(frozen=True)
 class Full:
-    """What a full-basis round has measured: of the basis' directions, values and which are known, (n, d)."""
+    """What a full-basis round has measured: of the basis' directions, values and their trust, (n, d)."""
 
     basis: FullBasis
     values: torch.Tensor
-    known: torch.Tensor
+    trust: torch.Tensor
 
     def part(self, where: slice) -> "Full":
         """A view of some of the windows."""
-        return Full(self.basis.part(where), self.values[where], self.known[where])
+        return Full(self.basis.part(where), self.values[where], self.trust[where])
 
 
 class Windows:
     """n windows of d coefficients with k rows each, most of them measured.
 
-    rows: H, (n, k, d) float32, orthonormal within a window. values: y, (n, k) float64. known: which rows were
-    measured, (n, k); the others see nothing. fixed: the basis that the full one starts from. full: after a
-    full-basis round what it has measured, and what the rows had, which are no more needed.
+    rows: H, (n, k, d) float32, orthonormal within a window. values: y, (n, k) float64. trust: W, (n, k)
+    float32: how far P goes towards a value, 0 to 1; 0 for rows that were not measured and see nothing. fixed:
+    the basis that the full one starts from. full: after a full-basis round what it has measured, and what the
+    rows had, which are no more needed. across: how many windows lie side by side.
     """
 
-    def __init__(self, count: int, size: int, fixed: FixedBasis) -> None:
-        self.fixed = fixed
+    def __init__(self, count: int, size: int, fixed: FixedBasis, across: int = 1) -> None:
+        self.fixed, self.across = fixed, across
         self.rows = torch.zeros(count, 0, size)
         self.values = torch.zeros(count, 0, dtype=torch.float64)
-        self.known = torch.zeros(count, 0, dtype=torch.bool)
+        self.trust = torch.zeros(count, 0)
         self.full: Full | None = None
 
     def part(self, where: slice) -> "Windows":
         """A view of some of the windows."""
-        view = Windows(0, 0, self.fixed)
-        view.rows, view.values, view.known = self.rows[where], self.values[where], self.known[where]
+        view = Windows(0, 0, self.fixed, self.across)
+        view.rows, view.values, view.trust = self.rows[where], self.values[where], self.trust[where]
         view.full = None if self.full is None else self.full.part(where)
         return view
 
-    def append(self, rows: torch.Tensor, values: torch.Tensor, known: torch.Tensor) -> None:
-        """Take up new measurements: rows (n, r, d), values (n, r), which are known."""
+    @property
+    def known(self) -> torch.Tensor:
+        """Which rows were measured, (n, k)."""
+        return self.trust > 0
+
+    def append(self, rows: torch.Tensor, values: torch.Tensor, trust: torch.Tensor) -> None:
+        """Take up new measurements: rows (n, r, d), values (n, r), their trust (n, r)."""
         self.rows = torch.cat([self.rows, rows], 1) if self.rows.shape[1] else rows
         self.values = torch.cat([self.values, values], 1)
-        self.known = torch.cat([self.known, known], 1)
+        self.trust = torch.cat([self.trust, trust], 1)
 
     def full_basis(self) -> FullBasis:
         """The full basis in which nothing is measured again that the rows know."""
         return complementary(self.fixed, self.rows, self.known)
 
-    def complete(self, basis: FullBasis, values: torch.Tensor, known: torch.Tensor) -> None:
-        """Take up measurements along the full basis: values (n, d), which are known; rows become pivots."""
+    def complete(self, basis: FullBasis, values: torch.Tensor, trust: torch.Tensor) -> None:
+        """Take up measurements along the full basis: values (n, d), their trust; rows become pivots."""
         values = basis.at_pivots(self.values * basis.signs, values)
-        self.full = Full(basis, values, basis.at_pivots(self.known, known))
-        self.rows, self.values, self.known = self.rows[:, :0].clone(), self.values[:, :0], self.known[:, :0]
+        self.full = Full(basis, values, basis.at_pivots(self.trust, trust))
+        self.rows, self.values, self.trust = self.rows[:, :0].clone(), self.values[:, :0], self.trust[:, :0]
 
     def project(self, f: torch.Tensor) -> torch.Tensor:
-        """f + H^T (y - H f): the nearest coefficients to f (B, n, d) that agree with what is known."""
+        """f + H^T W (y - H f): coefficients f (B, n, d), moved to what is known as far as that has trust."""
         if self.rows.shape[1]:
-            error = to_grid(self.values - apply(self.rows, f)) * self.known
+            error = to_grid((self.values - apply(self.rows, f)) * self.trust)
             f = f + to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), error))
         if self.full is not None:
             basis = self.full.basis.double()
-            f = f + basis.synthesise(to_grid(self.full.values - basis.analyse(f)) * self.full.known)
+            f = f + basis.synthesise(to_grid((self.full.values - basis.analyse(f)) * self.full.trust))
         return f
 
     def rest(self, f: torch.Tensor) -> torch.Tensor:
