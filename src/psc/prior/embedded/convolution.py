@@ -192,7 +192,7 @@ KERNELS: dict[str, Callable[[Layer, torch.device], Convolution]] = {
 
 
 def ready(
-    layers: list[Layer], device: torch.device, only: str | None = None
+    layers: list[Layer], device: torch.device, only: str | None = None, passed: str | None = None
 ) -> tuple[str, list[Convolution]]:
     """The fastest kernel that knows the answers of every layer, and the layers made ready with it.
 
@@ -200,18 +200,22 @@ def ready(
         layers: All of a network's. One whose inputs do not fit into bytes takes float32 beside int8.
         device: Where they are evaluated.
         only: Try this kernel alone.
+        passed: The kernel that was chosen on this machine before: only its largest layer is asked.
 
     Returns:
         The kernel's name, "int8", "float32" or "float64", and the layers.
     """
-    for name in [only] if only else KERNELS:
+    for name in [only] if only else [passed, *KERNELS] if passed else KERNELS:
         try:
             made = [KERNELS[name if x.in_bytes or name != "int8" else "float32"](x, device) for x in layers]
-            pairs = zip(layers, made, strict=True)
+            pairs = list(zip(layers, made, strict=True))
+            if name == passed:
+                pairs = [max(pairs, key=lambda pair: pair[0].weight.numel())]
             if all(side_by_side(lambda pair: agrees(*pair, device), pairs)):
                 return name, made
         except (RuntimeError, AttributeError):  # no such operation in this build, or on this device
-            continue
+            pass
+        passed = None  # what fails is asked everything, as the others are
     raise PscError(
         f"no convolution of this PyTorch ({torch.__version__}, {device}) gives the exact sums that the "
         "embedded prior needs; 'cpu' with an official build does"
