@@ -17,6 +17,7 @@ from PIL import Image
 
 import psc
 from benchmarks.crops import centre_crop
+from benchmarks.unit import units
 from psc.evaluate.codecs import Codec, codecs, nearest_below
 from psc.images.pixels import psnr
 from psc.plan.noise_levels import sigma
@@ -50,6 +51,7 @@ class Stopwatch:
 def report(picture: Image.Image, *, side: int, rounds: int, quality: float, threads: int) -> None:
     """side: of the crop that is timed. rounds: of the preset paper. quality, threads: of a default encode."""
     prior, large = load_embedded(), centre_crop(picture, side)
+    units(picture)
     kernels(large)
     torch.set_num_threads(threads)
     paper(centre_crop(picture, SMALL), rounds, prior)

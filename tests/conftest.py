@@ -1,6 +1,7 @@
 """Small pictures, priors and plans that several test files use."""
 
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -41,6 +42,14 @@ def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.nda
 def interruptible() -> None:
     """For a process of its own (preexec_fn): Ctrl-C reaches it even where the tests run without (nohup)."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and what they start, keep nothing in the user's cache folder and find nothing there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PSC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

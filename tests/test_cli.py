@@ -27,7 +27,6 @@ from psc.codec import decode as decode_module
 from psc.codec import encode as encode_module
 from psc.images import opening
 from psc.plan.presets import PRESETS
-from psc.prior.pretrained import download
 from psc.session.restorations import RESTORATIONS
 from tests.conftest import interruptible
 
@@ -670,9 +669,9 @@ def test_no_home_folder(psc: Psc, folder: Path, monkeypatch: Any) -> None:
     assert psc("encode", folder / "a.png", "-q5").code == 0
     assert psc("priors").code == 0
     with pytest.raises(PscError, match="set PSC_CACHE"):
-        download.cache()
+        files.cache_folder()
     monkeypatch.setenv("PSC_CACHE", str(folder / "cache"))
-    assert download.cache() == folder / "cache"
+    assert files.cache_folder() == folder / "cache"
 
 
 @pytest.mark.parametrize(

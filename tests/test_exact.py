@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import psc
 from psc.exact import gaussian, haar, root, symmetric_eigen, to_grid
-from psc.exact.noise import _table, centred
+from psc.exact.noise import _table, centred, total
 from tests.reference import philox_words
 
 
@@ -138,4 +138,7 @@ def test_centred_noises_sum_to_nothing_and_are_still_standard_normal() -> None:
         assert noise.var(1) == pytest.approx(np.ones(s), abs=0.07)
         assert np.corrcoef(noise)[0, 1] == pytest.approx(-1 / (s - 1), abs=0.05)
         assert np.array_equal(centred(5, streams, 40, first=1007), noise[:, 1000:1040])
+        summed = total(5, streams, 5000, first=7)
+        for known in (None, summed):
+            assert np.array_equal(centred(5, streams, 5000, 7, [s - 1, 0], known), noise[[s - 1, 0]])
         assert (noise * 65536 % 1 == 0).all()

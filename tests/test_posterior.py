@@ -13,8 +13,9 @@ import torch
 from psc.exact import haar, to_grid
 from psc.exact.fixed import ROW_BITS
 from psc.plan.noise_levels import LOWEST
-from psc.posterior import HIGHEST, Draw, Sampler, level_above, schedule, sigma
+from psc.posterior import HIGHEST, Draw, Sampler, level_above, noises, schedule, sigma
 from psc.posterior.ddrm import draw
+from psc.posterior.noises import Noises
 from psc.posterior.sampler import Project, Projector
 from psc.prior import HaarGaussian, Prior
 from psc.transform import Windows
@@ -112,6 +113,23 @@ def test_particles_do_not_depend_on_their_company() -> None:
     start = torch.zeros(5, 1, SIDE, SIDE)
     together = drawn(draw, prior, free, start, how)
     assert torch.equal(drawn(draw, prior, free, start[:2], how), together[:2])
+
+
+@pytest.mark.parametrize("of", [1, 4])
+def test_noises_do_not_depend_on_groups_bands_or_what_is_kept(
+    of: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how = Draw(80, 5, 0.1, 1, seed=3, index=2, first=4, of=of)
+    whole = Noises(how, 3, 8, 6)(1, range(4))
+    assert of == 1 or whole.sum(0).abs().max() <= of / 2 / 65536
+    for kept in (2**24, 0):
+        monkeypatch.setattr(noises, "KEPT", kept)
+        made = Noises(how, 3, 8, 6)
+        for some in (range(1, 3), range(3, 4), range(1), range(4)):
+            for rows in (slice(None), slice(2, 5)):
+                assert torch.equal(made(1, some, rows), whole[some.start : some.stop, :, rows])
+    across = Noises(replace(how, first=2), 3, 8, 6)(1, range(4))  # two of one group, two of the next
+    assert torch.equal(across[2:], whole[:2])
 
 
 def test_bands_do_not_change_a_draw() -> None:

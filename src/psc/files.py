@@ -1,4 +1,4 @@
-"""Files, or standard streams as ``-``: read with a bound, written whole or not at all."""
+"""Files, or standard streams as ``-``: read with a bound, written whole or not at all; the cache folder."""
 
 import os
 import secrets
@@ -48,6 +48,16 @@ def _bounded(file: IO[bytes], name: str) -> bytes:
 
 def _too_large(name: str) -> PscError:
     return PscError(f"{name} has more than {READ_LIMIT / 2**30:g} GiB, the limit of a .psc file's size here")
+
+
+def cache_folder() -> Path:
+    """The folder $PSC_CACHE, or psc in the user's cache folder; PscError if the user has none."""
+    if given := os.environ.get("PSC_CACHE"):
+        return Path(given)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "psc")
+    except RuntimeError as error:  # some services' and containers' users have no home
+        raise PscError("there is no home folder to keep models in: set PSC_CACHE to a folder") from error
 
 
 def is_stream(name: str) -> bool:

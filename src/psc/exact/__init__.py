@@ -8,7 +8,7 @@ division) it is one IEEE operation per element, which is the same everywhere, fo
 """
 
 from psc.exact.eigen import symmetric_eigen
-from psc.exact.fixed import root, to_grid
+from psc.exact.fixed import root, to_grid, to_grid_
 from psc.exact.noise import gaussian
 
-__all__ = ["gaussian", "root", "symmetric_eigen", "to_grid"]
+__all__ = ["gaussian", "root", "symmetric_eigen", "to_grid", "to_grid_"]

@@ -28,8 +28,13 @@ PIXEL_LIMIT, LATENT_LIMIT = 1.5, 8.0
 
 def to_grid(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:
     """Round ``x`` to multiples of 2^-bits, ties to even; the result is float64 of the same shape."""
+    return to_grid_(x.to(torch.float64, copy=True), bits)
+
+
+def to_grid_(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:
+    """The same for float64 numbers that are needed no more: in place, without a copy."""
     scale = float(2**bits)
-    return torch.mul(x.to(torch.float64), scale).round_().mul_(1 / scale)
+    return x.mul_(scale).round_().mul_(1 / scale)
 
 
 def root(x: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import math
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -77,7 +78,22 @@ def gaussian(seed: int, stream: tuple[int, int, int], shape: tuple[int, ...], fi
     return torch.from_numpy(values / 65536).reshape(shape)
 
 
-def centred(seed: int, streams: list[tuple[int, int, int]], count: int, first: int) -> NDArray[np.float64]:
+def total(seed: int, streams: list[tuple[int, int, int]], count: int, first: int) -> NDArray[np.int32]:
+    """The sum of several streams' :func:`integers`: below 2^31 for up to 64 of them."""
+    found = integers(seed, streams[0], count, first)
+    for stream in streams[1:]:
+        found += integers(seed, stream, count, first)
+    return found
+
+
+def centred(
+    seed: int,
+    streams: list[tuple[int, int, int]],
+    count: int,
+    first: int,
+    members: Sequence[int] | None = None,
+    summed: NDArray[np.int32] | None = None,
+) -> NDArray[np.float64]:
     """Noises of several streams whose sum is zero, each still standard normal.
 
     n'_i = sqrt(s / (s - 1)) (n_i - mean of all n_j), in units of 2^-16 the integer s n_i - sum n_j times
@@ -86,15 +102,24 @@ def centred(seed: int, streams: list[tuple[int, int, int]], count: int, first: i
 
     Args:
         seed: 0 to 2^64 - 1.
-        streams: s of them, (draw, step, particle) each.
+        streams: s of them, (draw, step, particle) each, at most 64.
         count: How many values of each.
         first: The number, in its stream, of the first one.
+        members: Numbers i of the streams whose n' are wanted; None for all.
+        summed: Their :func:`total`, where it is known: then only the members' streams are made.
 
     Returns:
-        (s, count), multiples of 2^-16.
+        (members, count), multiples of 2^-16.
     """
-    values = np.stack([integers(seed, stream, count, first) for stream in streams])
     s = len(streams)
-    shares = s * values - values.sum(0, dtype=np.int32)  # below 2^31: s is at most 64
-    found: NDArray[np.float64] = np.rint(shares * (1 / math.sqrt(s * (s - 1)))) / 65536
+    wanted = range(s) if members is None else members
+    values = {i: integers(seed, streams[i], count, first) for i in (range(s) if summed is None else wanted)}
+    if summed is None:
+        summed = np.sum(list(values.values()), 0, dtype=np.int32)
+    found = np.empty((len(wanted), count))
+    for i, out in zip(wanted, found, strict=True):  # one at a time: what is between stays in the cache
+        shares = s * values[i]  # below 2^31, as the sum
+        shares -= summed
+        np.rint(np.multiply(shares, 1 / math.sqrt(s * (s - 1)), out=out), out=out)
+        out *= 1 / 65536
     return found

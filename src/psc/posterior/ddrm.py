@@ -18,10 +18,11 @@ import math
 
 import torch
 
-from psc.exact import to_grid
+from psc.exact import to_grid, to_grid_
 from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
 from psc.plan.noise_levels import schedule, sigma
 from psc.posterior.grouping import each_group
+from psc.posterior.noises import Noises
 from psc.posterior.sampler import Count, Draw, Projector, evaluate
 from psc.prior.protocol import Prior
 
@@ -41,12 +42,13 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
         progress: Called with the number of network evaluations just done.
     """
     channels = particles.shape[1] // how.estimates
+    noises = Noises(how, prior.channels, *particles.shape[2:])
 
     def anneal(some: range, count: Count) -> None:
         own = particles[some.start : some.stop]
         x0 = own[:, -channels:]
         for step, j in enumerate(schedule(how.start, how.steps, how.end)):
-            x = _noised(prior, projector, x0, step, some, how, sigma(j))
+            x = _noised(projector, noises, x0, step, some, sigma(j))
             estimate = evaluate(prior, x, sigma(j), how.scale, how.mirrored(step, some))
             kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
             x0 = own[:, kept : kept + channels]
@@ -58,7 +60,7 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
 
 
 def _noised(
-    prior: Prior, projector: Projector, x0: torch.Tensor, step: int, some: range, how: Draw, sigma_j: float
+    projector: Projector, noises: Noises, x0: torch.Tensor, step: int, some: range, sigma_j: float
 ) -> torch.Tensor:
     """x at noise level sigma_j as above.
 
@@ -68,20 +70,21 @@ def _noised(
     Returns:
         (B, prior.channels, h, w).
     """
-    ratio = prior.channels // x0.shape[1]
-    tau = math.sqrt(max(sigma_j * sigma_j - ratio * (how.sigma_y * how.sigma_y), 0.0))
-    x = x0.new_empty(len(x0), prior.channels, *x0.shape[2:])
+    ratio, sigma_y = noises.channels // x0.shape[1], noises.how.sigma_y
+    tau = math.sqrt(max(sigma_j * sigma_j - ratio * (sigma_y * sigma_y), 0.0))
+    x = x0.new_empty(len(x0), noises.channels, *x0.shape[2:])
     for rows, project in projector(len(x0)):
-        noise = how.noise(step, some, x.shape, rows)
+        noise = noises(step, some, rows)
         common = noise.sum(1, keepdim=True) / ratio if ratio > 1 else noise
-        shift = to_grid((sigma_j - tau) * common)
-        x[:, :, rows] = project((x0[:, :, rows] + shift).float()) - shift + to_grid(sigma_j * noise)
+        shift = to_grid_((sigma_j - tau) * common)
+        fresh = to_grid_(noise.mul_(sigma_j)).sub_(shift)
+        x[:, :, rows] = fresh.add_(project((x0[:, :, rows] + shift).float()))
     return x
 
 
 def _bounded(prior: Prior, estimate: torch.Tensor, channels: int) -> torch.Tensor:
     """An estimate (B, C, h, w) as multiples of 2^-16 within bounds; of a grey picture, the colours' mean."""
     limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
-    bounded = to_grid(estimate).clamp(-limit, limit)
+    bounded = to_grid(estimate).clamp_(-limit, limit)
     ratio = prior.channels // channels
     return (to_grid(bounded.sum(1, keepdim=True) / ratio) if ratio > 1 else bounded).float()

@@ -43,6 +43,7 @@ from torch.nn import functional
 from psc.errors import PscError
 from psc.plan.noise_levels import schedule, sigma
 from psc.posterior.grouping import each_group
+from psc.posterior.noises import Noises
 from psc.posterior.sampler import Count, Draw, Projector, enlarge, evaluate, projected
 from psc.prior.protocol import Differentiable, Prior
 
@@ -67,18 +68,20 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
     if not isinstance(prior, Differentiable):
         raise PscError(f"pigdm needs the prior's derivative, and {prior.name!r} has none; choose ddrm")
     guide = Guide(prior, projector, how, particles.shape[1])
+    noises = Noises(how, prior.channels, *particles.shape[2:])
 
     def anneal(some: range, count: Count) -> None:
         where = slice(some.start, some.stop)
-        particles[where] = _anneal(guide, particles[where], how, some, count)
+        particles[where] = _anneal(guide, particles[where], noises, some, count)
 
     each_group(prior, particles, anneal, progress)
 
 
-def _anneal(guide: "Guide", x0: torch.Tensor, how: Draw, particles: range, progress: Count) -> torch.Tensor:
-    shape = (len(x0), guide.prior.channels, *x0.shape[2:])
-    sigmas = [sigma(j) for j in schedule(how.start, how.steps)]
-    noise = how.noise(0, particles, shape).float()
+def _anneal(
+    guide: "Guide", x0: torch.Tensor, noises: Noises, particles: range, progress: Count
+) -> torch.Tensor:
+    sigmas = [sigma(j) for j in schedule(noises.how.start, noises.how.steps)]
+    noise = noises(0, particles).float()
     x = x0 + sigmas[0] * guide.own(noise)
     estimate = last = guide(x, noise, sigmas[0])
     progress(len(x))
@@ -86,7 +89,7 @@ def _anneal(guide: "Guide", x0: torch.Tensor, how: Draw, particles: range, progr
     for step, (sigma_t, sigma_next) in enumerate(pairwise(sigmas), start=1):
         h, q = math.log(sigma_t / sigma_next), sigma_next / sigma_t
         ahead = estimate + (estimate - last) * (h / (2 * last_h))
-        noise = how.noise(step, particles, shape).float()
+        noise = noises(step, particles).float()
         x = ahead + q * q * (x - ahead) + sigma_next * math.sqrt(1 - q * q) * guide.own(noise)
         last, last_h = estimate, h
         estimate = guide(x, noise, sigma_next)

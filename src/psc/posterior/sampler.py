@@ -1,14 +1,12 @@
-"""What all samplers share: what a draw is, its noise, the prior's evaluation."""
+"""What all samplers share: what a draw is, the prior's evaluation."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from psc.errors import PscError
-from psc.exact.noise import centred, integers
 from psc.plan.noise_levels import LOWEST
 from psc.prior.protocol import Prior
 
@@ -50,29 +48,6 @@ class Draw:
     end: int = LOWEST
     estimates: int = 1
     of: int = 1
-
-    def noise(
-        self, step: int, particles: range, shape: tuple[int, ...], rows: slice = slice(None)
-    ) -> torch.Tensor:
-        """Standard normal noise of a step for pictures (B, C, h, w), float64; some of its rows, if not all.
-
-        ``particles`` count from 0 in this draw.
-        """
-        channels, height, width = shape[1:]
-        top, bottom, _ = rows.indices(height)
-        count, numbers = (bottom - top) * width, [self.first + i for i in particles]
-        out = np.empty((len(numbers), channels, count))
-        for group in dict.fromkeys(n // self.of for n in numbers):
-            own = [i for i, n in enumerate(numbers) if n // self.of == group]
-            members = [n - group * self.of for n in numbers if n // self.of == group]
-            streams = [(self.index, step, group * self.of + i) for i in range(self.of)]
-            for c in range(channels):
-                place = (c * height + top) * width
-                if self.of == 1:
-                    out[own, c] = integers(self.seed, streams[0], count, place) / 65536
-                else:
-                    out[own, c] = centred(self.seed, streams, count, place)[members]
-        return torch.from_numpy(out).reshape(-1, channels, bottom - top, width)
 
     def mirrored(self, step: int, particles: range) -> list[bool]:
         """Which of the particles an exact prior sees mirrored, left to right, at a step."""

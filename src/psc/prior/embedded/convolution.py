@@ -23,6 +23,10 @@ from psc.exact import gaussian
 from psc.exact.threads import side_by_side
 
 EXACT_BELOW = 2**24
+SMALL = 80
+"""Pixels of an input up to which oneDNN wants weights in another order, however large the batch."""
+QUESTIONS = ((4, 4), (12, 8))
+"""Heights and widths of the inputs whose answers are known: a small and a large one."""
 STRIP = 2**17
 """Numbers that go through several operations together: few enough to stay in the processor's cache."""
 ROUNDING = 1.5 * 2**23
@@ -118,18 +122,29 @@ class Float:
 
 
 class Bytes:
-    """oneDNN's 8-bit convolutions with what follows them; RuntimeError where this PyTorch has none."""
+    """oneDNN's 8-bit convolutions with what follows them; RuntimeError where this PyTorch has none.
+
+    Weights of 3x3 are kept in two orders, for large inputs and for small ones: otherwise they would be put in
+    order at every call, which takes longer than a small input's convolution.
+    """
 
     def __init__(self, layer: Layer, device: torch.device) -> None:
         if device.type != "cpu":
             raise RuntimeError("8-bit convolutions are used on the CPU only")
-        outputs = len(layer.weight)
-        self._zeros = torch.zeros(outputs, dtype=torch.int64)
+        self._zeros = torch.zeros(len(layer.weight), dtype=torch.int64)
         self._zero = layer.zero
         self._shape = ([layer.stride] * 2, [layer.padding] * 2, [1, 1], 1)
-        self._weight = torch.ops.onednn.qconv_prepack(
-            layer.weight, torch.ones(outputs), 1.0, layer.zero, *self._shape, None
+        inputs, side = layer.weight.shape[1:3]
+        self._large = self._ordered(layer, None)
+        self._small = self._ordered(layer, [1, inputs, 8, 8]) if side == 3 else self._large
+
+    def _ordered(self, layer: Layer, inputs: list[int] | None) -> torch.Tensor:
+        """The weights for inputs of this shape, or of none in particular."""
+        ones = torch.ones(len(layer.weight))
+        found: torch.Tensor = torch.ops.onednn.qconv_prepack(
+            layer.weight, ones, 1.0, layer.zero, *self._shape, inputs
         )
+        return found
 
     def scaled(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """See :meth:`Convolution.scaled`."""
@@ -146,8 +161,9 @@ class Bytes:
     def _pointwise(
         self, stored: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, out: torch.dtype
     ) -> torch.Tensor:
+        weight = self._small if stored.shape[2] * stored.shape[3] <= SMALL else self._large
         found: torch.Tensor = torch.ops.onednn.qconv2d_pointwise(
-            stored, 1.0, self._zero, self._weight, scale, self._zeros, bias,
+            stored, 1.0, self._zero, weight, scale, self._zeros, bias,
             *self._shape, 1.0, 0, out, "none", [], "",
         )  # fmt: skip
         return found
@@ -176,7 +192,7 @@ KERNELS: dict[str, Callable[[Layer, torch.device], Convolution]] = {
 
 
 def ready(
-    layers: list[Layer], device: torch.device, only: str | None = None
+    layers: list[Layer], device: torch.device, only: str | None = None, passed: str | None = None
 ) -> tuple[str, list[Convolution]]:
     """The fastest kernel that knows the answers of every layer, and the layers made ready with it.
 
@@ -184,18 +200,22 @@ def ready(
         layers: All of a network's. One whose inputs do not fit into bytes takes float32 beside int8.
         device: Where they are evaluated.
         only: Try this kernel alone.
+        passed: The kernel that was chosen on this machine before: only its largest layer is asked.
 
     Returns:
         The kernel's name, "int8", "float32" or "float64", and the layers.
     """
-    for name in [only] if only else KERNELS:
+    for name in [only] if only else [passed, *KERNELS] if passed else KERNELS:
         try:
             made = [KERNELS[name if x.in_bytes or name != "int8" else "float32"](x, device) for x in layers]
-            pairs = zip(layers, made, strict=True)
+            pairs = list(zip(layers, made, strict=True))
+            if name == passed:
+                pairs = [max(pairs, key=lambda pair: pair[0].weight.numel())]
             if all(side_by_side(lambda pair: agrees(*pair, device), pairs)):
                 return name, made
         except (RuntimeError, AttributeError):  # no such operation in this build, or on this device
-            continue
+            pass
+        passed = None  # what fails is asked everything, as the others are
     raise PscError(
         f"no convolution of this PyTorch ({torch.__version__}, {device}) gives the exact sums that the "
         "embedded prior needs; 'cpu' with an official build does"
@@ -208,7 +228,11 @@ def agrees(layer: Layer, made: Convolution, device: torch.device) -> bool:
     Factors and summands have all of a float32's bits, so that a sum that was rounded once instead of twice
     (a fused multiply-add) gives other answers in a quarter of all places.
     """
-    inputs = _questions(layer)
+    return all(_agrees(layer, made, device, sides) for sides in QUESTIONS)
+
+
+def _agrees(layer: Layer, made: Convolution, device: torch.device, sides: tuple[int, int]) -> bool:
+    inputs = _questions(layer, sides)
     stored = (inputs + layer.zero).to(device, torch.uint8 if layer.in_bytes else torch.float32)
     stored = stored.contiguous(memory_format=torch.channels_last)
     sums = _answers(layer, inputs)
@@ -229,15 +253,15 @@ def agrees(layer: Layer, made: Convolution, device: torch.device) -> bool:
     return all(torch.equal(found.cpu(), want) for found, want in pairs)
 
 
-def _questions(layer: Layer) -> torch.Tensor:
-    """Inputs (4, I, 8, 8) as float64 integers: the highest, the lowest, the worst, and noise."""
+def _questions(layer: Layer, sides: tuple[int, int]) -> torch.Tensor:
+    """Inputs (4, I, *sides) as float64 integers: the highest, the lowest, the worst, and noise."""
     channels = layer.weight.shape[1]
     weight = layer.weight.to(torch.int64)
     worst = weight[int(weight.abs().sum((1, 2, 3)).argmax())].sum((1, 2))
-    questions = torch.empty(4, channels, 8, 8, dtype=torch.float64)
+    questions = torch.empty(4, channels, *sides, dtype=torch.float64)
     questions[0], questions[1] = layer.high, layer.low
     questions[2] = torch.where(worst > 0, layer.high, layer.low)[:, None, None]
-    noise = gaussian(0, (0, 0, 0), (channels, 8, 8)) * ((layer.high - layer.low) / 4)
+    noise = gaussian(0, (0, 0, 0), (channels, *sides)) * ((layer.high - layer.low) / 4)
     questions[3] = (noise + (layer.high + layer.low) / 2).round().clamp(layer.low, layer.high)
     return questions
 
@@ -246,5 +270,5 @@ def _answers(layer: Layer, inputs: torch.Tensor) -> torch.Tensor:
     """The sums as products of float64 matrices: exact below 2^53 in any order."""
     side = layer.weight.shape[-1]
     columns = functional.unfold(inputs, side, padding=layer.padding, stride=layer.stride)
-    size = inputs.shape[-1] // layer.stride
-    return (layer.weight.double().flatten(1) @ columns).reshape(len(inputs), -1, size, size).float()
+    height, width = (n // layer.stride for n in inputs.shape[2:])
+    return (layer.weight.double().flatten(1) @ columns).reshape(len(inputs), -1, height, width).float()

@@ -79,9 +79,12 @@ class Network:
             stream or the picture.
         device: Where it is evaluated.
         kernel: Insist on one: see :func:`psc.prior.embedded.convolution.ready`.
+        passed: The kernel that was chosen on this machine before: see there.
     """
 
-    def __init__(self, tensors: Tensors, device: torch.device, kernel: str | None = None) -> None:
+    def __init__(
+        self, tensors: Tensors, device: torch.device, kernel: str | None = None, passed: str | None = None
+    ) -> None:
         self.shape = _shape(tensors)
         names = self.shape.names()
         for i in range(len(self.shape.decoder)):
@@ -93,7 +96,7 @@ class Network:
         self._constants = {
             name: value.to(device) for name, value in tensors.items() if not name.endswith(".weight")
         }
-        self.kernel, made = ready(layers, device, kernel)
+        self.kernel, made = ready(layers, device, kernel, passed)
         self._layers = dict(zip(names, made, strict=True))
 
     def __call__(self, x: torch.Tensor, noise_level: int, scale: int) -> torch.Tensor:

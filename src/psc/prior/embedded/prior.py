@@ -10,6 +10,7 @@ from safetensors.torch import load
 from psc.errors import PscError
 from psc.exact.threads import isolated
 from psc.plan.noise_levels import HIGHEST, LOWEST, sigma
+from psc.prior.embedded import verdicts
 from psc.prior.embedded.float_network import FloatNetwork
 from psc.prior.embedded.network import Network, scale_above
 from psc.prior.embedded.tiles import pulled_back, tiled
@@ -45,8 +46,12 @@ class EmbeddedPrior:
         self.fingerprint = hashlib.sha256(weights).digest()
         self.device = device
         self._tensors = load(weights)
-        self._network = Network(self._tensors, device, kernel)
+        path = verdicts.place(self.fingerprint) if device.type == "cpu" and kernel is None else None
+        passed = verdicts.recall(path)
+        self._network = Network(self._tensors, device, kernel, passed)
         self.kernel = self._network.kernel
+        if self.kernel != passed:
+            verdicts.note(path, self.kernel)
         self.multiple = self._network.shape.multiple
 
     @isolated()

@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from psc.errors import PscError
+from psc.files import cache_folder
 from psc.prior.pretrained.cards import Card, Source
 from psc.prior.pretrained.hub import needed
 
@@ -37,16 +38,6 @@ class Record:
     path: Path
     source: str
     sha256: dict[str, str]
-
-
-def cache() -> Path:
-    """The folder $PSC_CACHE, or psc in the user's cache folder; PscError if the user has none."""
-    if given := os.environ.get("PSC_CACHE"):
-        return Path(given)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "psc")
-    except RuntimeError as error:  # some services' and containers' users have no home
-        raise PscError("there is no home folder to keep models in: set PSC_CACHE to a folder") from error
 
 
 def found(card: Card) -> Path | None:
@@ -85,7 +76,7 @@ def _from_hub(source: Source, card: Card) -> Path:
 
 
 def _from_url(source: Source, card: Card) -> Path:
-    folder = cache() / card.name
+    folder = cache_folder() / card.name
     folder.mkdir(parents=True, exist_ok=True)
     for file in card.files:
         path = folder / file.path
@@ -142,7 +133,7 @@ def _sha256(path: Path) -> str:
 
 def _read(card: Card) -> Record | None:
     try:
-        fields = json.loads((cache() / f"{card.name}.json").read_text())
+        fields = json.loads((cache_folder() / f"{card.name}.json").read_text())
         return Record(Path(fields["path"]), fields["source"], dict(fields["sha256"]))
     except (OSError, ValueError, KeyError, TypeError, PscError):
         return None  # none, or one that cannot be read: fetch writes it anew
@@ -150,7 +141,7 @@ def _read(card: Card) -> Record | None:
 
 def _write(card: Card, record: Record) -> None:
     fields = {"path": str(record.path), "source": record.source, "sha256": record.sha256}
-    cache().mkdir(parents=True, exist_ok=True)
-    temporary = cache() / f".{card.name}-{secrets.token_hex(4)}.tmp"
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    temporary = cache_folder() / f".{card.name}-{secrets.token_hex(4)}.tmp"
     temporary.write_text(json.dumps(fields, indent=1) + "\n")
-    temporary.replace(cache() / f"{card.name}.json")
+    temporary.replace(cache_folder() / f"{card.name}.json")
