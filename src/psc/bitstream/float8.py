@@ -19,11 +19,14 @@ STEPS_PER_OCTAVE = 8
 class Float8Coding:
     """The ``paper`` preset's coding; the same face as :class:`psc.bitstream.quantizer.UniformCoding`."""
 
-    step = 0.0
-
     def __init__(self) -> None:
         size = LARGEST + 1
         self._model = FrequencyModel([UNIT // size] * size, confidence=8)
+
+    def at(self, step: torch.Tensor) -> "Float8Coding":
+        """Itself: there are no steps."""
+        del step
+        return self
 
     def context_of(self, variance: torch.Tensor, gain: int, least: int = 0) -> NDArray[np.int8]:
         """All numbers are of one context: everything proposed is measured."""

@@ -1,7 +1,8 @@
 """The header, which can be read without any model. FORMAT.md specifies it.
 
 magic 4 | version 1 | flags 1 | width, height (varints) | plan 1 or more | rounds 1 | step 1
-| seed (varint) | prior 4 | condition (varint, bytes), guidance 1, extras (varint, bytes) where flags say so
+| seed (varint) | prior 4 | where flags say so: condition (varint, bytes), guidance 1, extras (varint, bytes),
+regions (psc.bitstream.regions)
 | body length (varint) | body CRC-16 2 | header CRC-16 2
 """
 
@@ -10,7 +11,7 @@ import io
 from dataclasses import dataclass
 from typing import IO
 
-from psc.bitstream import captions, extras
+from psc.bitstream import captions, extras, regions
 from psc.bitstream.fields import Fields, varint
 from psc.bitstream.plan_code import pack_plan, unpack_plan
 from psc.errors import PscError
@@ -18,7 +19,7 @@ from psc.plan.plan import Settings
 
 MAGIC = b"\x89PSC"
 VERSION = 5
-GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE, EXTRAS = 1, 2, 4, 8, 16, 32, 64
+GREY, EXACT, CUT, LATENTS, CONDITION, GUIDANCE, EXTRAS, REGIONS = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags."""
 GUIDANCE_UNITS = 8
 """Guidance is a byte, in eighths."""
@@ -82,7 +83,7 @@ class Header:
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
         grey: One channel instead of three (RGB).
-        settings: Plan, how many of its rounds the body holds, step, seed.
+        settings: Plan, how many of its rounds the body holds, step, seed, regions.
         fingerprint: The first four bytes of the prior's fingerprint.
         exact: Whether that prior gives the same bits on every machine.
         latents: Whether the body is of a model's latents instead of pixels.
@@ -115,13 +116,14 @@ class Header:
         fields += bytes([chosen.rounds, chosen.step_index]) + varint(chosen.seed) + self.fingerprint
         fields += self.condition.pack()
         fields += varint(len(self.extras)) + self.extras if self.extras else b""
+        fields += regions.pack(chosen.regions) if chosen.regions else b""
         fields += varint(self.body.length) + self.body.crc.to_bytes(2, "big")
         return fields + crc16(fields).to_bytes(2, "big")
 
     def _flags(self) -> int:
         flags = GREY * self.grey + EXACT * self.exact + CUT * self.body.cut + LATENTS * self.latents
         flags += CONDITION * bool(self.condition.text) + GUIDANCE * (self.condition.guidance != 1)
-        return flags + EXTRAS * bool(self.extras)
+        return flags + EXTRAS * bool(self.extras) + REGIONS * bool(self.settings.regions)
 
 
 def crc16(data: bytes) -> int:
@@ -166,6 +168,8 @@ def read_header(file: IO[bytes]) -> Header:
     caption = reader.counted(captions.PACKED_LIMIT) if flags & CONDITION else b""
     units = reader.byte() if flags & GUIDANCE else GUIDANCE_UNITS
     packed = reader.counted(extras.PACKED_LIMIT) if flags & EXTRAS else b""
+    blocks = regions.blocks_of(width, height, plan.block)
+    found = regions.unpack(reader, blocks) if flags & REGIONS else None
     length = reader.varint()
     crc = int.from_bytes(reader.take(2), "big")
     checksum = crc16(reader.taken)
@@ -173,7 +177,7 @@ def read_header(file: IO[bytes]) -> Header:
         raise PscError("the header's checksum is wrong: the file's first bytes are damaged")
     _check(flags, units, (caption, packed), (width, height))
     try:
-        settings = Settings(plan, rounds, step_index, seed)
+        settings = Settings(plan, rounds, step_index, seed, found)
     except PscError as error:
         raise PscError(f"{error}; the file is damaged or forged") from None
     return Header(
@@ -193,11 +197,11 @@ def read_header(file: IO[bytes]) -> Header:
 def _check(flags: int, units: int, fields: tuple[bytes, bytes], size: tuple[int, int]) -> None:
     """Refuse, as a PscError that names the field, a header that no encoder writes."""
     conditions = (
-        (flags < 128, f"it has unknown flags ({flags:#04x})"),
         (not flags & GUIDANCE or units != GUIDANCE_UNITS, "its guidance is 1, and written all the same"),
         (not flags & GUIDANCE or flags & CONDITION, "it has a guidance and no caption"),
         (not flags & CONDITION or fields[0], "its caption is empty"),
         (not flags & EXTRAS or fields[1], "its extras are empty"),
+        (not flags & REGIONS or not flags & LATENTS, "it has regions of latents"),
         (all(0 < side <= MAX_SIDE for side in size), f"a picture of {size[0]}x{size[1]} pixels"),
     )
     for holds, otherwise in conditions:

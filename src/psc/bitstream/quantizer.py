@@ -5,6 +5,8 @@ of a quarter octave from rho = 1/4 up. What is below is not measured at all: its
 (reverse water-filling). From rho = 8 on q is split: high part by table, low bits as they are.
 """
 
+from copy import copy
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -56,12 +58,21 @@ def spread_gain(level: int, levels: int, earlier: int, full_basis: bool) -> int:
 class UniformCoding:
     """Quantises residuals with step Delta and codes them by predicted spread.
 
-    lambda_: what a bit is worth now; an encoder's choice that decoders need not know.
+    step: Delta, or each window's (:meth:`at`). lambda_: what a bit is worth now; an encoder's choice that
+    decoders need not know.
     """
+
+    step: float | torch.Tensor
 
     def __init__(self, step_index: int) -> None:
         self.step, self.lambda_ = step_size(step_index), LAMBDA
         self._models = [FrequencyModel(initial_weights(k), CONFIDENCE) for k in range(MODELS)]
+
+    def at(self, step: torch.Tensor) -> "UniformCoding":
+        """The same coding, which learns the same, for windows with these steps (n, 1)."""
+        again = copy(self)
+        again.step = step
+        return again
 
     def context_of(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
         """Context of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.

@@ -36,13 +36,13 @@ class Cells:
         contexts: Of the numbers' predicted spread in units of the cells; below 0 for those whose prediction
             was too sure to be measured.
         zero: Whether a value is the prediction itself.
-        width: Of the cells, in the values' units.
+        width: Of the cells in each window, in the values' units, (n, 1).
         across: How many of the n windows lie side by side.
     """
 
     contexts: NDArray[np.int64]
     zero: NDArray[np.bool_]
-    width: float
+    width: NDArray[np.float64]
     across: int
 
 
@@ -72,6 +72,7 @@ class Refinement:
             file ends.
         """
         moves, contexts = np.zeros(cells.contexts.shape), cells.contexts + OCTAVE
+        width = np.broadcast_to(cells.width, moves.shape).ravel()
         context, old = np.minimum(contexts, CONTEXTS - 1), cells.contexts >= 0
         groups = [(~cells.zero, self._sign, np.array(SIGNIFICANT))]
         groups += [
@@ -82,10 +83,11 @@ class Refinement:
             where = np.flatnonzero(group)
             symbols = np.zeros(len(where), dtype=np.int64)
             if residual is not None:
-                v = residual.ravel()[where, None] / cells.width
+                v = (residual.ravel()[where] / width[where])[:, None]
                 symbols = ((v - points) ** 2 + coding.lambda_ / 4 * model.bits()).argmin(1)
             found = channel.code(to_symbols(symbols), model.frequencies())
-            moves.ravel()[where[: len(found)]] = points[found] * cells.width
+            known = where[: len(found)]
+            moves.ravel()[known] = points[found] * width[known]
             if len(found) < len(where):
                 return moves, None
             model.learn(found)
@@ -106,6 +108,6 @@ def _measured(
     contexts = np.where(old, NOT_MEASURED, np.clip(cells.contexts, NOT_MEASURED, MAX_CONTEXT)).astype(np.int8)
     q = np.zeros(contexts.shape, dtype=np.int32)
     if residual is not None:
-        q = coding.quantise(torch.from_numpy(residual * (coding.step / cells.width)), contexts)
+        q = coding.at(torch.from_numpy(cells.width)).quantise(torch.from_numpy(residual), contexts)
     found, known = coding.code(channel, q, contexts, cells.across)
     return found, bool(known.sum() == (contexts != NOT_MEASURED).sum())

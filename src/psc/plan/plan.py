@@ -11,6 +11,7 @@ from numbers import Integral
 
 from psc.errors import PscError
 from psc.plan.noise_levels import HIGHEST, LOWEST
+from psc.plan.regions import Regions
 
 FULL_BASIS = 0
 """A round of this many rows measures all directions that are left of a level at once."""
@@ -215,15 +216,17 @@ class Settings:
         step_index: Of the quantiser, FINEST_STEP to 255 (:func:`step_size`); without meaning for the paper's
             plan, where it is 0.
         seed: Of the noise, 0 to 2^64 - 1.
+        regions: The picture's blocks with a coarser step; None: all have the same.
 
     Raises:
-        PscError: For a number out of range.
+        PscError: For a number out of range, or regions in one window as large as the picture.
     """
 
     plan: Plan
     rounds: int
     step_index: int
     seed: int = 0
+    regions: Regions | None = None
 
     def __post_init__(self) -> None:
         if not (1 <= self.rounds <= len(self.plan.rounds)):
@@ -233,6 +236,11 @@ class Settings:
             raise PscError(f"step index {self.step_index}; expected {least} to 255")
         if not isinstance(self.seed, Integral) or not 0 <= self.seed < 2**64:
             raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
+        if self.regions and (self.plan.paper or self.plan.levels[0].window == 0):
+            raise PscError(
+                "regions were asked for with a plan that has no blocks with steps of their own (preset paper); "
+                "use the default preset"
+            )
 
     def by_level(self) -> list[tuple[int, int]]:
         """The rounds' levels in the order of coding.

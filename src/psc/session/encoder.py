@@ -6,6 +6,7 @@ from psc.bitstream import extras
 from psc.bitstream.container import seal, seal_cut
 from psc.bitstream.header import FINGERPRINT_BYTES, MAX_SIDE, Condition, Header, unpack
 from psc.bitstream.rangecoder import Writer
+from psc.bitstream.regions import blocks_of
 from psc.errors import PscError
 from psc.images.picture import Picture
 from psc.plan.plan import Settings
@@ -88,6 +89,7 @@ def new_header(picture: Picture, settings: Settings, prior: Prior) -> Header:
     channels, height, width = picture.colours.shape
     if max(height, width) > MAX_SIDE:
         raise PscError(f"the picture is {width}x{height}; a side may have at most {MAX_SIDE} pixels")
+    _check_regions(settings, width, height, prior)
     given = Condition()
     if isinstance(prior, DiffusionPrior):
         given = Condition(prior.condition, prior.guidance)
@@ -102,3 +104,17 @@ def new_header(picture: Picture, settings: Settings, prior: Prior) -> Header:
         condition=given,
         extras=extras.pack(picture.metadata),
     )
+
+
+def _check_regions(settings: Settings, width: int, height: int, prior: Prior) -> None:
+    """Refuse regions that no file of the picture holds."""
+    if settings.regions is None:
+        return
+    if prior.factor > 1:
+        raise PscError(
+            f"regions were asked for with the prior {prior.name}, a model of latents, which have no blocks of "
+            "pixels; use a prior of pixels"
+        )
+    expected = blocks_of(width, height, settings.plan.block)
+    if settings.regions.blocks != expected:
+        raise PscError(f"regions of {settings.regions.blocks} blocks came; the picture has {expected}")

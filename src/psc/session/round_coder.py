@@ -14,10 +14,11 @@ from psc.bitstream.float8 import Float8Coding
 from psc.bitstream.quantizer import UniformCoding, spread_gain
 from psc.bitstream.rangecoder import Channel, Writer, uniform
 from psc.bitstream.refinement import LEAST_CONTEXT, Cells, Refinement
+from psc.bitstream.regions import window_steps
 from psc.bitstream.surroundings import NOT_MEASURED
 from psc.errors import PscError
 from psc.exact import to_grid
-from psc.plan.plan import Plan
+from psc.plan.plan import Settings, step_size
 from psc.transform import Full, Proposal, Windows
 
 DIGEST_BITS, LONG_DIGEST_BITS = 1, 8
@@ -34,16 +35,17 @@ class StateMismatchError(PscError):
 class RoundCoder:
     """What the coding of measurements remembers: symbol statistics, the cells of full bases, the digest.
 
-    plan, step_index: as in the file's header. exact: whether the prior is.
+    settings: as in the file's header. exact: whether the prior is.
     digest: CRC-32 of all rounds so far (directions, contexts, numbers). symbols: how many numbers are known.
     """
 
-    def __init__(self, plan: Plan, step_index: int, exact: bool) -> None:
+    def __init__(self, settings: Settings, exact: bool) -> None:
         self.digest, self.symbols = 0, 0
         self.coding: Float8Coding | UniformCoding = (
-            Float8Coding() if plan.paper else UniformCoding(step_index)
+            Float8Coding() if settings.plan.paper else UniformCoding(settings.step_index)
         )
-        self._plan, self._exact = plan, exact
+        self._settings, self._plan, self._exact = settings, settings.plan, exact
+        self._step = 0.0 if settings.plan.paper else step_size(settings.step_index)
         self._cells: dict[int, Cells] = {}
         self._row_cells: dict[int, list[tuple[NDArray[np.int8], NDArray[np.bool_]]]] = {}
         self._refinement = Refinement()
@@ -56,8 +58,8 @@ class RoundCoder:
         return again
 
     def width(self, k: int) -> float:
-        """The width of the cells in which level k's numbers are known; 0 if they are not uniform."""
-        return self._cells[k].width if k in self._cells else self.coding.step
+        """The least width of the cells in which level k's numbers are known; 0 if they are not uniform."""
+        return float(self._cells[k].width.min()) if k in self._cells else self._step
 
     def measure(
         self, channel: Channel, index: int, proposal: Proposal, windows: Windows, truth: torch.Tensor | None
@@ -69,22 +71,22 @@ class RoundCoder:
         level = self._plan.rounds[index].level
         earlier = sum(done.level == level for done in self._plan.rounds[:index])
         gain = spread_gain(level, len(self._plan.levels), earlier, proposal.rows is None)
-        contexts = self._contexts(proposal, gain)
-        q = self._chosen(proposal, truth, contexts)
+        steps = self._steps(len(windows.values), windows.across)
+        contexts = self._contexts(proposal, steps, gain)
+        q = self._chosen(proposal, steps, truth, contexts)
         q, known = self.coding.code(channel, q, contexts, windows.across)
         whole = bool((known | (contexts == NOT_MEASURED)).all())
         if whole:
             self.digest = proposal.digest(self.digest)
             short = self._exact and proposal.rows is not None
             whole = self._agreed(channel, index, short, contexts, q.astype("<i4", copy=False))
-        values = self.coding.dequantise(q)
+        values = self.coding.at(steps).dequantise(q)
         if not self._plan.paper:
             values += proposal.predicted
         values.clamp_(-VALUE_LIMIT, VALUE_LIMIT)
         if self._plan.rounds[-1].refines:
-            self._keep_cells(
-                level, proposal, self._contexts(proposal, gain, LEAST_CONTEXT), q == 0, windows.across
-            )
+            wide = self._contexts(proposal, steps, gain, LEAST_CONTEXT)
+            self._keep_cells(level, proposal, wide, q == 0, windows.across)
         trust = torch.from_numpy(self.coding.trust(contexts, q == 0) * known)
         if proposal.basis is None:
             assert proposal.rows is not None
@@ -123,23 +125,39 @@ class RoundCoder:
         own = [torch.from_numpy(part) for part in (contexts.astype(np.int64), zero)]
         if rows:
             own = [proposal.basis.at_pivots(a, b) for a, b in zip(parts, own, strict=True)]
-        self._cells[level] = Cells(own[0].numpy(), own[1].numpy(), self.coding.step, across)
+        width = self._steps(len(contexts), across).numpy()
+        self._cells[level] = Cells(own[0].numpy(), own[1].numpy(), width, across)
 
     def estimate_bits(self, proposal: Proposal, level: int, across: int, truth: torch.Tensor) -> int:
         """Bits that a full basis would take at a level; nothing is exchanged or learnt."""
         writer, own = Writer(), self.copy()
-        contexts = own._contexts(proposal, spread_gain(level, len(self._plan.levels), 0, full_basis=True))
-        q = own._chosen(proposal, truth, contexts)
+        steps = self._steps(len(proposal.predicted), across)
+        gain = spread_gain(level, len(self._plan.levels), 0, full_basis=True)
+        contexts = own._contexts(proposal, steps, gain)
+        q = own._chosen(proposal, steps, truth, contexts)
         own.coding.code(writer, q, contexts, across)
         return writer.bits
 
-    def _contexts(self, proposal: Proposal, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
+    def _steps(self, windows: int, across: int) -> torch.Tensor:
+        return window_steps(self._settings, windows, across)
+
+    def _contexts(
+        self, proposal: Proposal, steps: torch.Tensor, gain: int, least: int = NOT_MEASURED
+    ) -> NDArray[np.int8]:
         """The contexts of a proposal's numbers: see UniformCoding.context_of."""
-        parts = (proposal.variance[some] for some in proposal.chunks())
-        return np.concatenate([self.coding.context_of(part, gain, least) for part in parts])
+        return np.concatenate(
+            [
+                self.coding.at(steps[some]).context_of(proposal.variance[some], gain, least)
+                for some in proposal.chunks()
+            ]
+        )
 
     def _chosen(
-        self, proposal: Proposal, truth: torch.Tensor | None, contexts: NDArray[np.int8]
+        self,
+        proposal: Proposal,
+        steps: torch.Tensor,
+        truth: torch.Tensor | None,
+        contexts: NDArray[np.int8],
     ) -> NDArray[np.int32]:
         """The numbers that an encoder chooses; a decoder has yet to read them."""
         q = np.zeros(contexts.shape, dtype=np.int32)
@@ -148,7 +166,7 @@ class RoundCoder:
         for some in proposal.chunks():
             measured = proposal.measure(truth[:, some], some)[0]
             residual = measured if self._plan.paper else measured - proposal.predicted[some]
-            q[some] = self.coding.quantise(residual, contexts[some])
+            q[some] = self.coding.at(steps[some]).quantise(residual, contexts[some])
         return q
 
     def _agreed(self, channel: Channel, index: int, short: bool, *numbers: NDArray[np.signedinteger]) -> bool:

@@ -13,6 +13,7 @@ import torch
 
 from psc.bitstream.quantizer import UniformCoding
 from psc.bitstream.rangecoder import Channel
+from psc.bitstream.regions import window_offsets
 from psc.exact.threads import isolated
 from psc.plan.plan import FULL_BASIS, Plan, Round, Settings
 from psc.posterior import Sampler, projected
@@ -69,7 +70,7 @@ class Session:
         self.rounds = 0
         self._planned = 0
         self._before: _Before | None = None
-        self._coder = RoundCoder(settings.plan, settings.step_index, context.prior.exact)
+        self._coder = RoundCoder(settings, context.prior.exact)
         self._channel = channel
         self._truth = None if picture is None else self.pyramid.decompose(picture[None])
 
@@ -165,13 +166,19 @@ class Session:
 
     @isolated()
     def errors(self) -> list[float]:
-        """Squared errors of the particles' mean, for an encoder: of its level, then of coarser ones."""
+        """Squared errors of the particles' mean, for an encoder: of its level, then of coarser ones.
+
+        If there are regions, of the important blocks alone.
+        """
         assert self.particles.values is not None
         assert self._truth is not None
         mean, level = self.particles.values.double().mean(0, keepdim=True).float(), self.particles.level
         found = self.pyramid.coefficients(level, self.projected(level, mean))
-        pairs = zip(found, self._truth[level:], strict=True)
-        return [float(((estimate - truth) ** 2).sum()) for estimate, truth in pairs]
+        errors = []
+        for k, estimate in enumerate(found, start=level):
+            some = self._important(k)
+            errors.append(float(((estimate[:, some] - self._truth[k][:, some]) ** 2).sum()))
+        return errors
 
     @isolated()
     def estimate_bits(self, how: Sampling) -> int:
@@ -204,6 +211,14 @@ class Session:
         """Pictures x (B, C, h, w) at level k, moved least to agree with what is known."""
         return projected(lambda batch: self.pyramid.projections(k, batch), x)
 
+    def _important(self, k: int) -> slice | torch.Tensor:
+        """Which of level k's windows are in blocks with the finest step."""
+        if self.settings.regions is None:
+            return slice(None)
+        windows = self.pyramid.levels[k]
+        offsets = window_offsets(self.settings.regions, len(windows.values), windows.across)
+        return torch.from_numpy(offsets == 0)
+
     def _report(self) -> None:
         total, now = self.plan.nfe(self._planned), self.particles
         self.context.progress(
@@ -216,5 +231,5 @@ class Session:
         windows, truth = self.pyramid.levels[k], None if self._truth is None else self._truth[k]
         if proposal is None:
             return self._coder.refine(self._channel, self.rounds, windows, truth)
-        self.particles.unmeasured = proposal.unmeasured
+        self.particles.unmeasured = float(proposal.unmeasured[self._important(k)].max())
         return self._coder.measure(self._channel, self.rounds, proposal, windows, truth)

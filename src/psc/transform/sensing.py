@@ -35,13 +35,13 @@ class Proposal:
     basis: that full basis, else None; what the windows' rows know of it has no variance.
     predicted: (n, r) mean of the samples' measurements, multiples of 2^-16.
     variance: (n, r) the samples' variance along the rows, in squared image-norm units.
-    unmeasured: the largest variance in any window that the proposal leaves unmeasured.
+    unmeasured: (n,) the largest variance in each window that the proposal leaves unmeasured.
     """
 
     rows: torch.Tensor | None
     predicted: torch.Tensor
     variance: torch.Tensor
-    unmeasured: float
+    unmeasured: torch.Tensor
     basis: FullBasis | None = None
 
     def chunks(self) -> Iterator[slice]:
@@ -74,27 +74,28 @@ def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Pro
     chosen = None if rows == FULL_BASIS else torch.empty(n, rows, d)
     basis = pyramid.levels[k].full_basis() if rows == FULL_BASIS else None
     predicted, variance = torch.empty(2, n, rows or d, dtype=torch.float64)
+    unmeasured = torch.empty(n, dtype=torch.float64)
     steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
 
-    def fill(strip: tuple[slice, slice]) -> float:
+    def fill(strip: tuple[slice, slice]) -> None:
         pixels, some = strip
         f = torch.stack([pyramid.own_coefficients(k, step[:, :, pixels]) for step in steps])
         windows = pyramid.levels[k].part(some)
         part = _principal(windows, f, rows) if basis is None else _full(basis.part(some), f)
-        predicted[some], variance[some] = part.predicted, part.variance
+        predicted[some], variance[some], unmeasured[some] = part.predicted, part.variance, part.unmeasured
         if chosen is not None and part.rows is not None:
             chosen[some] = part.rows
-        return part.unmeasured
 
-    left = side_by_side(fill, pyramid.strips(k, len(particles) * len(steps)))
-    return Proposal(chosen, predicted, variance, max(left), basis)
+    side_by_side(fill, pyramid.strips(k, len(particles) * len(steps)))
+    return Proposal(chosen, predicted, variance, unmeasured, basis)
 
 
 def _full(basis: FullBasis, f: torch.Tensor) -> Proposal:
     """All directions of the full basis for f (e, s, n, d); afterwards nothing is left unmeasured."""
     c = basis.analyse(f.flatten(0, 1)).reshape(f.shape)
     variance = _variance(c)
-    return Proposal(None, _mean(c)[-1], basis.at_pivots(torch.zeros(basis.pivots.shape), variance), 0.0)
+    at_rest = basis.at_pivots(torch.zeros(basis.pivots.shape), variance)
+    return Proposal(None, _mean(c)[-1], at_rest, torch.zeros(len(variance)))
 
 
 def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:
@@ -108,8 +109,8 @@ def _principal(windows: Windows, f: torch.Tensor, r: int) -> Proposal:
     rows = _orthonormal(windows, to_grid(components / length, VECTOR_BITS))
     c = to_grid(apply(rows.float(), f.flatten(0, 1))).reshape(e, s, len(rows), -1)
     freedom = e * (s - 1)
-    left = values[:, min(r, freedom - 1)].max() / freedom
-    return Proposal(rows.float(), _mean(c)[-1], _variance(c), float(left))
+    left = values[:, min(r, freedom - 1)] / freedom
+    return Proposal(rows.float(), _mean(c)[-1], _variance(c), left)
 
 
 def _orthonormal(windows: Windows, new: torch.Tensor) -> torch.Tensor:

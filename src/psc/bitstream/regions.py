@@ -1,0 +1,66 @@
+"""Regions in the header, by run lengths; and what they mean for windows, which nest in blocks."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from psc.bitstream.fields import Fields, varint
+from psc.errors import PscError
+from psc.plan.plan import Settings, step_size
+from psc.plan.regions import NOTHING, Regions
+
+NOTHING_STEP = 2.0**64
+"""A step beside which any predicted spread is too small to be measured, and any number zero."""
+
+
+def blocks_of(width: int, height: int, block: int) -> int:
+    """How many blocks a picture has."""
+    return -(-width // block) * -(-height // block)
+
+
+def pack(regions: Regions) -> bytes:
+    """Every run's count (varint) and offset (byte)."""
+    return b"".join(varint(count) + bytes([offset]) for count, offset in regions.runs)
+
+
+def unpack(reader: Fields, blocks: int) -> Regions:
+    """The runs of so many blocks; PscError for what no encoder writes."""
+    runs: list[tuple[int, int]] = []
+    left = blocks
+    while left > 0:
+        runs.append((reader.varint(), reader.byte()))
+        left -= max(runs[-1][0], 1)  # an empty run is refused below
+    try:
+        regions = Regions(tuple(runs))
+    except PscError as error:
+        raise PscError(f"the header's {error}; the file is damaged or forged") from None
+    if left < 0:
+        raise PscError(
+            f"the header's regions have {blocks - left} blocks, the picture has {blocks}; the file is damaged "
+            "or forged"
+        )
+    return regions
+
+
+def window_offsets(regions: Regions | None, windows: int, across: int) -> NDArray[np.uint8]:
+    """The offset of each of a level's windows, ``across`` of which lie side by side; (windows,)."""
+    if regions is None:
+        return np.zeros(windows, dtype=np.uint8)
+    counts, offsets = np.array(regions.runs).T
+    side = math.isqrt(windows // regions.blocks)  # of a block, in windows
+    grid = np.repeat(offsets.astype(np.uint8), counts).reshape(-1, across // side)
+    return grid.repeat(side, 0).repeat(side, 1).ravel()
+
+
+def window_steps(settings: Settings, windows: int, across: int) -> torch.Tensor:
+    """The quantiser's step in each of a level's windows: (windows, 1) float64."""
+    offsets = window_offsets(settings.regions, windows, across)
+    sizes = np.array([step_at(settings.step_index, offset) for offset in range(NOTHING + 1)])
+    return torch.from_numpy(sizes[offsets, None])
+
+
+def step_at(index: int, offset: int) -> float:
+    """The quantiser's step in blocks of an offset; none is coarser than the coarsest step index."""
+    return NOTHING_STEP if offset == NOTHING else step_size(min(index + offset, 255))
