@@ -7,8 +7,8 @@ from reference.grids import grid
 from reference.posterior import residual
 
 
-def next_rows(f: np.ndarray, known: np.ndarray, samples: int, count: int) -> tuple[np.ndarray, float]:
-    """Rows of every window and the largest unmeasured variance.
+def next_rows(f: np.ndarray, known: np.ndarray, samples: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of every window and its largest unmeasured variance.
 
     f: the estimates' coefficients (estimates, windows, coefficients), ordered by step, then by particle;
     known: the rows so far (windows, rows, coefficients). Returns rows (windows, count, coefficients).
@@ -20,7 +20,7 @@ def next_rows(f: np.ndarray, known: np.ndarray, samples: int, count: int) -> tup
     e = grid(e, 14).transpose(1, 0, 2)
     values, vectors = eigenvectors(e @ e.transpose(0, 2, 1))
     freedom = len(steps) * (samples - 1)
-    unmeasured = float(values[:, min(count, freedom - 1)].max()) / freedom
+    unmeasured = values[:, min(count, freedom - 1)] / freedom
     u = grid(vectors[:, :count, : len(f)], 24)
     h = grid(u @ e / np.sqrt(np.maximum(values[:, :count, None], 2.0**-40)), 24)
     return _orthonormal(h, known), unmeasured

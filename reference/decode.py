@@ -7,6 +7,7 @@ import numpy as np
 from reference import (
     captions,
     components,
+    constants,
     float8,
     header,
     pyramid,
@@ -42,7 +43,7 @@ class Decoder:
             raise UnsupportedError("the file was made with another prior")
         self.head = head
         height, width = (-(-side // head.plan.block) * head.plan.block for side in (head.height, head.width))
-        delta = 0.0 if head.plan.paper else head.delta
+        delta = 0.0 if head.plan.paper else header.delta(head.step)
         self.sampler = Sampler(head.plan, (head.channels, height, width), prior, head.seed, delta)
         self.coder = CertainDecoder(head.body) if head.cut else RangeDecoder(head.body)
         self.numbers = tables.number_tables()
@@ -74,7 +75,8 @@ class Decoder:
         f = np.concatenate([pyramid.coefficients(x, plan.levels, k)[k] for x in estimates])
         basis = None
         if item.rows:
-            rows, sampler.unmeasured = components.next_rows(f, known.rows, level.samples, item.rows)
+            rows, unmeasured = components.next_rows(f, known.rows, level.samples, item.rows)
+            sampler.unmeasured = unmeasured[self._offsets(k) == 0].max()
             c = grid(np.einsum("wrn,pwn->pwr", rows, f), 16)
             self._feed(integers(rows, 20))
         else:
@@ -111,7 +113,7 @@ class Decoder:
         known.basis, known.g = basis, basis.at_pivots(known.values * basis.signs, y)
         known.trust_g = basis.at_pivots(known.trust, trust)
         known.rows, known.values, known.trust = known.rows[:, :0], known.values[:, :0], known.trust[:, :0]
-        self.cells[k] = refinement.Cells(known.g, kinds, zero, self.head.delta)
+        self.cells[k] = refinement.Cells(known.g, kinds, zero, self._deltas(k))
 
     def _trust(self, kinds: np.ndarray, zero: np.ndarray) -> np.ndarray:
         return np.ones(kinds.shape) if self.sampler.plan.paper else quantiser.trust(kinds, zero)
@@ -127,9 +129,9 @@ class Decoder:
             measured = certain.reshape(shape)
         else:
             gain = quantiser.calibration(k, len(plan.levels), item.rows == 0, self.rounds_at[k])
-            kinds = quantiser.classes(variance, gain, self.head.delta)
+            kinds = quantiser.classes(variance, gain, self._deltas(k))
             q, certain, complete = quantiser.decode_numbers(self.coder, kinds, self._across(k), self.numbers)
-            y = quantiser.dequantise(predicted, q.reshape(shape), self.head.delta)
+            y = quantiser.dequantise(predicted, q.reshape(shape), self._deltas(k))
             measured = certain.reshape(shape)
         self.rounds_at[k] += 1
         self._feed(np.maximum(kinds, -1).astype("i1"))
@@ -143,9 +145,25 @@ class Decoder:
         known.g = cells.y
         if complete:
             known.trust_g = quantiser.trust(cells.k, cells.zero)
-        self.sampler.cells[k] = cells.width
+        self.sampler.cells[k] = cells.width.min()
         self._feed(signs.astype("i1"))
         return complete and self._digest_holds(True)
+
+    def _offsets(self, k: int) -> np.ndarray:
+        """Section 19: of level k's windows, those of their blocks."""
+        plan, level = self.sampler.plan, self.sampler.plan.levels[k]
+        if not level.window:
+            return np.zeros(1)
+        side = plan.block // level.scale // level.window
+        return self.head.blocks.repeat(side, 0).repeat(side, 1).ravel()
+
+    def _deltas(self, k: int) -> np.ndarray:
+        """The step in each of level k's windows, (windows, 1)."""
+        steps = [
+            2.0**64 if o == constants.NOTHING else header.delta(min(self.head.step + int(o), 255))
+            for o in self._offsets(k)
+        ]
+        return np.array(steps)[:, None]
 
     def _across(self, k: int) -> int:
         """How many of level k's windows lie side by side."""

@@ -3,6 +3,8 @@
 import binascii
 from dataclasses import dataclass
 
+import numpy as np
+
 from reference import constants, plan
 from reference.errors import DamagedFileError
 
@@ -56,6 +58,7 @@ class Header:
     condition: bytes
     guidance: float
     extras: bytes
+    regions: tuple[tuple[int, int], ...]
     body: bytes
 
     @property
@@ -64,9 +67,17 @@ class Header:
         return 1 if self.grey else 3
 
     @property
-    def delta(self) -> float:
-        """Section 7: the quantiser's step, Delta."""
-        return constants.STEPS[self.step % 16] * 2.0 ** (self.step // 16 - 24)
+    def blocks(self) -> np.ndarray:
+        """Section 19: the offsets of the blocks (rows, columns)."""
+        b = self.plan.block
+        shape = -(-self.height // b), -(-self.width // b)
+        counts, offsets = np.array(self.regions or ((shape[0] * shape[1], 0),)).T
+        return np.repeat(offsets, counts).reshape(shape)
+
+
+def delta(index: int) -> float:
+    """Section 7: the quantiser's step, Delta."""
+    return constants.STEPS[index % 16] * 2.0 ** (index // 16 - 24)
 
 
 def parse(data: bytes, allow_partial: bool = False) -> Header:
@@ -77,7 +88,7 @@ def parse(data: bytes, allow_partial: bool = False) -> Header:
     if (version := reader.byte()) != constants.VERSION:
         raise DamagedFileError(f"version {version} of the format; this decoder reads {constants.VERSION}")
     flags = reader.byte()
-    if flags >> 7 or (flags >> 5 & 1 and not flags >> 4 & 1):
+    if flags >> 7 and flags >> 3 & 1 or (flags >> 5 & 1 and not flags >> 4 & 1):
         raise DamagedFileError("flags that have no meaning")
     width, height = reader.varint(constants.MAX_SIDE), reader.varint(constants.MAX_SIDE)
     chosen = plan.parse(reader)
@@ -87,6 +98,7 @@ def parse(data: bytes, allow_partial: bool = False) -> Header:
     condition = reader.take(reader.varint(constants.MAX_CAPTION_BYTES)) if flags >> 4 & 1 else b""
     guidance = reader.byte() if flags >> 5 & 1 else 8
     extras = reader.take(reader.varint(constants.MAX_EXTRAS)) if flags >> 6 & 1 else b""
+    regions = _regions(reader, chosen, width, height) if flags >> 7 else ()
     length = reader.varint(2**63)
     body_check = int.from_bytes(reader.take(2), "big")
     if binascii.crc_hqx(data[: reader.position], 0) != int.from_bytes(reader.take(2), "big"):
@@ -106,5 +118,20 @@ def parse(data: bytes, allow_partial: bool = False) -> Header:
     return Header(
         grey=bool(flags & 1), exact=bool(flags >> 1 & 1), cut=bool(flags >> 2 & 1) or missing > 0,
         latent=bool(flags >> 3 & 1), width=width, height=height, plan=chosen, rounds=rounds, step=step,
-        seed=seed, prior=prior, condition=condition, guidance=guidance / 8, extras=extras, body=body,
+        seed=seed, prior=prior, condition=condition, guidance=guidance / 8, extras=extras, regions=regions, body=body,
     )  # fmt: skip
+
+
+def _regions(reader: Reader, chosen: plan.Plan, width: int, height: int) -> tuple[tuple[int, int], ...]:
+    """Section 19: runs of blocks (count, offset)."""
+    left = -(-width // chosen.block) * -(-height // chosen.block)
+    runs: list[tuple[int, int]] = []
+    while left > 0:
+        runs.append((reader.varint(left), reader.byte()))
+        left -= runs[-1][0]
+        count, offset = runs[-1]
+        if count == 0 or (offset > constants.LARGEST_OFFSET and offset != constants.NOTHING):
+            raise DamagedFileError("a run of blocks that means nothing")
+    if chosen.paper or chosen.levels[0].window == 0 or all(offset for _, offset in runs):
+        raise DamagedFileError("regions that no file has")
+    return tuple(runs)

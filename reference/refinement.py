@@ -25,12 +25,12 @@ class RefinementTables:
 class Cells:
     """The numbers of a level's full basis, in their order, between refinements."""
 
-    def __init__(self, y: np.ndarray, k: np.ndarray, zero: np.ndarray, width: float):
+    def __init__(self, y: np.ndarray, k: np.ndarray, zero: np.ndarray, width: np.ndarray):
         """y: values; k: classes for the width (negative: not measured); zero: what was coded as 0.
 
-        Each (windows, coefficients).
+        Each (windows, coefficients). width: (windows, 1).
         """
-        self.y, self.k, self.width = y.copy(), k.copy(), width
+        self.y, self.k, self.width = y.copy(), k.copy(), width.copy()
         self.zero = zero.copy()
 
     def refine(
@@ -42,16 +42,17 @@ class Cells:
         """
         signs = np.zeros(self.y.shape, np.int64)
         flat, values = signs.reshape(-1), self.y.reshape(-1)
+        width = np.broadcast_to(self.width, self.y.shape).reshape(-1)
         late = np.where((self.k < 0) & (self.k + 4 >= 0), self.k + 4, -1)
         complete = True
         try:
             for i in np.flatnonzero(~self.zero):
                 flat[i] = 2 * tables.moved.decode(coder) - 1
-                values[i] += flat[i] * self.width / 4
+                values[i] += flat[i] * width[i] / 4
             for k in range(23, 3, -1):
                 for i in np.flatnonzero(self.zero & (self.k >= 0) & (np.minimum(self.k + 4, 23) == k)):
                     flat[i] = tables.zero[k].decode(coder) - 1
-                    values[i] += flat[i] * self.width * 3 / 8
+                    values[i] += flat[i] * width[i] * 3 / 8
         except EndOfCertaintyError:
             complete = False
         if complete:

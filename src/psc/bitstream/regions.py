@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from psc.bitstream.fields import Fields, varint
 from psc.errors import PscError
+from psc.images.pixels import padded_size
 from psc.plan.plan import Settings, step_size
 from psc.plan.regions import NOTHING, Regions
 
@@ -30,8 +31,9 @@ def unpack(reader: Fields, blocks: int) -> Regions:
     runs: list[tuple[int, int]] = []
     left = blocks
     while left > 0:
-        runs.append((reader.varint(), reader.byte()))
-        left -= max(runs[-1][0], 1)  # an empty run is refused below
+        count = reader.varint()
+        runs.append((count, reader.byte()))
+        left = left - count if count else 0  # which is refused below
     try:
         regions = Regions(tuple(runs))
     except PscError as error:
@@ -64,3 +66,10 @@ def window_steps(settings: Settings, windows: int, across: int) -> torch.Tensor:
 def step_at(index: int, offset: int) -> float:
     """The quantiser's step in blocks of an offset; none is coarser than the coarsest step index."""
     return NOTHING_STEP if offset == NOTHING else step_size(min(index + offset, 255))
+
+
+def pixels_of(settings: Settings, height: int, width: int) -> torch.Tensor:
+    """Which pixels of a picture are in its important blocks: (height, width); all, if it has no regions."""
+    rows, columns = padded_size(height, width, settings.plan.block)
+    offsets = window_offsets(settings.regions, rows * columns, columns).reshape(rows, columns)
+    return torch.from_numpy(offsets[:height, :width] == 0)

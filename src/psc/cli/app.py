@@ -84,6 +84,7 @@ def encode(
     prior: options.PriorName = "embedded",
     half: options.Half = False,
     device: options.Device = "cpu",
+    roi: options.Roi = None,
     strip: options.Strip = False,
     keep_profile: options.KeepProfile = False,
     resume: options.Resume = False,
@@ -111,6 +112,7 @@ def encode(
                 caption=caption, captions_file=captions, guidance=guidance, label=label
             ),
             simulate=simulate,
+            roi=tuple(roi or ()),
             strip=strip,
             keep_profile=keep_profile,
             resume=resume,
@@ -198,7 +200,7 @@ def info(source: options.File, as_json: options.AsJson = False) -> None:
     """Say what a .psc file's header holds; no model is loaded."""
     with console.reported():
         header = psc.info(files.read(source))
-        lines = [f"{name.replace('_', ' '):13} {_shown(value)}" for name, value in header.items()]
+        lines = [f"{name.replace('_', ' '):13} {_shown(name, value)}" for name, value in header.items()]
         typer.echo(json.dumps(header) if as_json else "\n".join(lines))
 
 
@@ -242,10 +244,11 @@ def _round_line(now: "RoundState") -> str:
     return f"{where}  state {now.digest}  {verdict}"
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     """A field of a header on a line; a caption may come from anywhere."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        value = ", ".join(f"{name} {count} bytes" for name, count in value.items())
+        unit = "blocks" if name == "regions" else "bytes"
+        value = ", ".join(f"{part} {count} {unit}" for part, count in value.items())
     return "none" if value in (None, "") else names.printable(str(value))

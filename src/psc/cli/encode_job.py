@@ -11,7 +11,7 @@ from typing import IO, Any, ClassVar
 from PIL import Image
 
 from psc import files, prior
-from psc.cli import console, names
+from psc.cli import console, names, region
 from psc.cli.encode_options import Condition, Goal, PlanChanges, adjusted, read_captions
 from psc.cli.progress import ProgressBar
 from psc.cli.tools import Load, Tools
@@ -41,6 +41,7 @@ class EncodeJob:
         condition: What the prior is told.
         simulate: A restoration: the picture that a decoder would show is also written, from the encoder's
             state.
+        roi: Regions of interest, as the option has them.
         strip: Leave out what the picture carries but its alpha.
         keep_profile: Keep the bytes of a well-known colour profile.
         resume: Go on from a journal.
@@ -50,6 +51,7 @@ class EncodeJob:
     changes: PlanChanges = field(default_factory=PlanChanges)
     condition: Condition = field(default_factory=Condition)
     simulate: Restoration | None = None
+    roi: tuple[str, ...] = ()
     strip: bool = False
     keep_profile: bool = False
     resume: bool = False
@@ -145,13 +147,15 @@ class EncodeJob:
     ) -> tuple[bytes, Decoded | None]:
         """The file, and the picture if it is simulated."""
         options: dict[str, Any] = {"prior": model, "progress": report}
+        roi = region.read_roi(self.roi)
         if self.simulate:
-            chosen = self._settings(model)
+            chosen = encode.with_roi(self._settings(model), roi, image)
             return encode.simulate(image, chosen, restoration=self.simulate, **options)
         options |= {"strip": self.strip, "keep_profile": self.keep_profile, "journal": journal}
         if self.goal.is_target:
-            return encode.encode(image, **asdict(self.goal), **options), None
-        return encode.encode_with(image, self._settings(model), **options), None
+            return encode.encode(image, **asdict(self.goal), roi=roi, **options), None
+        chosen = encode.with_roi(self._settings(model), roi, image, strip=self.strip)
+        return encode.encode_with(image, chosen, **options), None
 
     def _settings(self, model: Prior) -> Settings:
         """What a quality means, with the changes."""

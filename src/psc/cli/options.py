@@ -137,6 +137,14 @@ PriorName = Annotated[
 Half = Annotated[bool, typer.Option("--half", help="Evaluate a float model in float16.")]
 Device = Annotated[str, typer.Option(help="Where PyTorch evaluates the model: cpu, cuda, ...")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite the output.")]
+Roi = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MASK|BOX|alpha",
+        help="What is important: a grey picture (bright is), x,y,width,height[,weight] (may be repeated), or "
+        "alpha. Elsewhere steps are up to four times as coarse.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from OUT.resume, which an interrupted encode has left.")
 ]

@@ -45,3 +45,11 @@ class Regions:
     def blocks(self) -> int:
         """How many blocks the picture has."""
         return sum(count for count, _ in self.runs)
+
+    def counts(self) -> dict[str, int]:
+        """How many blocks have which offset."""
+        counts: dict[str, int] = {}
+        for count, offset in sorted(self.runs, key=lambda run: run[1]):
+            name = "nothing" if offset == NOTHING else f"+{offset}"
+            counts[name] = counts.get(name, 0) + count
+        return counts

@@ -15,6 +15,7 @@ round. There are three searches, by what the plan lets vary:
 import math
 
 from psc.bitstream.container import header_size
+from psc.bitstream.regions import pixels_of
 from psc.errors import PscError
 from psc.images.picture import Picture
 from psc.plan.plan import Settings
@@ -62,7 +63,7 @@ def to_psnr(picture: Picture, goal: float, start: Settings, context: Context) ->
 
     Args:
         picture: What is encoded.
-        goal: dB.
+        goal: dB; of the important blocks alone if the settings have regions.
         start: The settings, as for :func:`to_size`.
         context: The same.
 
@@ -72,7 +73,8 @@ def to_psnr(picture: Picture, goal: float, start: Settings, context: Context) ->
     Raises:
         PscError: If no file of the picture reaches it.
     """
-    target = PsnrTarget(min(goal, _only_equal(picture)), picture.colours)
+    important = pixels_of(start, *picture.colours.shape[1:])
+    target = PsnrTarget(min(goal, _only_equal(picture)), picture.colours, important)
     found, _ = _search(picture, target, start, context)
     if found.miss >= SHORT:
         best = target.target - (found.miss - SHORT)

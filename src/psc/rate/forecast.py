@@ -8,7 +8,8 @@ coefficients:
     its squared error            2^u d^v,   d = sum e Delta^2 / (e + Delta^2)
 
 u and v: constants by level, fitted to photographs (psc.rate.tuning). What a level really took then corrects
-the forecast of that level, and in part that of the finer ones.
+the forecast of that level, and in part that of the finer ones. In regions Delta is each block's own; errors are
+forecast of the important blocks alone.
 """
 
 import math
@@ -18,11 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from psc.bitstream.regions import step_at, window_offsets
 from psc.images.pixels import pad
-from psc.plan.plan import step_size
 from psc.plan.presets import DEFAULT
+from psc.plan.regions import Regions
 from psc.rate.tuning import FORECAST, Constants
-from psc.transform import Pyramid
+from psc.transform import Pyramid, Windows
 
 LEVELS = len(DEFAULT.levels)
 HALF_OCTAVES = np.arange(-40, 41)
@@ -35,7 +37,7 @@ class Outcome:
 
     Attributes:
         bits: (LEVELS,) that the level takes.
-        error: (LEVELS,) of the restored picture in [-1, 1], squared and summed over all samples.
+        error: (LEVELS,) of the restored picture in [-1, 1], squared and summed over all (important) samples.
     """
 
     bits: NDArray[np.float64]
@@ -45,17 +47,19 @@ class Outcome:
 class Forecast:
     """What is known of a picture's bits and errors by step index, corrected by every level that was coded."""
 
-    def __init__(self, picture: torch.Tensor) -> None:
+    def __init__(self, picture: torch.Tensor, regions: Regions | None = None) -> None:
         """A forecast by the energies alone.
 
         Args:
             picture: (C, H, W) in [-1, 1].
+            regions: Of its blocks.
         """
         padded = pad(picture, DEFAULT.block)
         pyramid = Pyramid(DEFAULT, *padded.shape)
         self._pixels = padded.shape[1] * padded.shape[2]
+        self._important = (window_offsets(regions, self._pixels, padded.shape[2]) == 0).sum()
         truth = pyramid.decompose(padded[None])
-        self._counts = [_count(w.fixed.analyse(f)) for w, f in zip(pyramid.levels, truth, strict=True)]
+        self._counts = [_counts(w, f[0], regions) for w, f in zip(pyramid.levels, truth, strict=True)]
         self._trials: list[float] = []
         self._misjudged = Outcome(np.full(LEVELS, np.nan), np.full(LEVELS, np.nan))
 
@@ -101,16 +105,17 @@ class Forecast:
 
     def _first(self, index: int) -> Outcome:
         """The forecast before anything was coded."""
-        square = step_size(index) ** 2
         energy = 2.0 ** (HALF_OCTAVES / 2 + 0.25)
-        b = np.array([c @ np.log2(1 + energy / square) for c in self._counts]) / self._pixels
-        d = np.array([c @ (energy * square / (energy + square)) for c in self._counts]) / self._pixels
-        return Outcome(self._power(b, FORECAST.bits), self._power(d, FORECAST.error))
 
-    def _power(self, x: NDArray[np.float64], constants: Constants) -> NDArray[np.float64]:
-        u, v = np.array(constants).T
-        power: NDArray[np.float64] = self._pixels * 2.0**u * np.maximum(x, 1e-9) ** v
-        return power
+        def bits(offset: int) -> NDArray[np.float64]:
+            return np.log2(1 + energy / step_at(index, offset) ** 2)
+
+        square = step_at(index, 0) ** 2
+        b = [sum(c @ bits(offset) for offset, c in counts.items()) for counts in self._counts]
+        d = [counts[0] @ (energy * square / (energy + square)) for counts in self._counts]
+        return Outcome(
+            _power(b, self._pixels, FORECAST.bits), _power(d, int(self._important), FORECAST.error)
+        )
 
 
 def last_bits(trial: int, pixels: int) -> float:
@@ -122,6 +127,19 @@ def last_bits(trial: int, pixels: int) -> float:
     """
     u, v = FORECAST.last
     return u * trial * trial / (trial + v * pixels)
+
+
+def _power(x: list[float], pixels: int, constants: Constants) -> NDArray[np.float64]:
+    u, v = np.array(constants).T
+    power: NDArray[np.float64] = pixels * 2.0**u * np.maximum(np.array(x) / pixels, 1e-9) ** v
+    return power
+
+
+def _counts(windows: Windows, f: torch.Tensor, regions: Regions | None) -> dict[int, NDArray[np.float64]]:
+    """By offset: how many squares of the coefficients f (n, d) fall into each half octave."""
+    own = windows.fixed.analyse(f)
+    offsets = window_offsets(regions, len(f), windows.across)
+    return {int(offset): _count(own[torch.from_numpy(offsets == offset)]) for offset in np.unique(offsets)}
 
 
 def _count(f: torch.Tensor) -> NDArray[np.float64]:

@@ -23,17 +23,19 @@ class PsnrTarget:
     Attributes:
         target: dB, at least.
         picture: (C, H, W) in [-1, 1].
+        important: (H, W) which of its pixels count.
     """
 
     target: float
     picture: torch.Tensor
+    important: torch.Tensor
     limit = math.inf
     aims = PSNR_AIMS
 
     @property
     def allowed(self) -> float:
         """The squared error that the target allows, in [-1, 1] and summed over all samples."""
-        return 4 * self.picture.numel() / 10 ** (self.target / 10)
+        return 4 * len(self.picture) * int(self.important.sum()) / 10 ** (self.target / 10)
 
     def expected(self, outcome: Outcome) -> float:
         """What is allowed over the squared error of an attempt."""
@@ -110,8 +112,8 @@ class PsnrTarget:
         black or white vary and are no error, so that flat pictures may come to less than none: None then.
         """
         height, width = self.picture.shape[1:]
-        some = samples(side.session, count=SAMPLES)[..., :height, :width].double()
-        error = float(((some.mean(0).clamp(-1, 1) - self.picture) ** 2).sum())
+        some = samples(side.session, count=SAMPLES)[..., :height, :width][..., self.important].double()
+        error = float(((some.mean(0).clamp(-1, 1) - self.picture[:, self.important]) ** 2).sum())
         spread = float(some.var(0).sum())
         every = side.session.plan.levels[0].samples
         error = error - spread / SAMPLES + spread / every
@@ -122,4 +124,5 @@ class PsnrTarget:
     def _over(self, side: Encoder, how: Restoration = "mean") -> float:
         """By how many dB a restoration exceeds the target."""
         decoded = to_pictures(restore(side.session, how)[None], side.header, side.session.prior)[0]
-        return min(psnr(to_image(self.picture), to_image(decoded)) - self.target, PSNR.highest)
+        parts = (x[:, self.important][:, None] for x in (self.picture, decoded))
+        return min(psnr(*map(to_image, parts)) - self.target, PSNR.highest)

@@ -27,7 +27,7 @@ class Search:
             context: The prior, whom to tell of progress, the journal.
         """
         self._picture, self._target, self._start, self._context = picture, target, start, context
-        self._steps = Steps(target, Forecast(picture.colours))
+        self._steps = Steps(target, Forecast(picture.colours, start.regions))
         self._budget = Budget(start, target.aims.attempt)
 
     def run(self) -> tuple[Found, bool]:
