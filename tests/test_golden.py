@@ -13,12 +13,15 @@ import pytest
 
 import psc
 from psc.images.opening import read_image
-from psc.plan.plan import Settings
+from psc.plan.plan import FULL_BASIS, Plan, Round, Settings
 from psc.plan.presets import DEFAULT, EFFORTS, PROGRESSIVE
+from psc.plan.regions import NOTHING, Regions
 from psc.prior import HaarGaussian, Prior
 from tests.conftest import ESTIMATES, SMALL, SMALL_PAPER, texture
 
 FOLDER = Path(__file__).parent / "golden"
+REFINED = Plan(SMALL.levels, (*SMALL.rounds, Round(1, FULL_BASIS, 0), Round(0, FULL_BASIS, 0)))
+REGIONS = Regions(((1, 24), (2, 0), (1, 8), (2, NOTHING)))
 CASES = {
     "small-rgb": ((24, 40, 3), Settings(SMALL, 5, 96, seed=0)),
     "small-grey": ((17, 9, 1), Settings(SMALL, 4, 112, seed=1)),
@@ -29,6 +32,7 @@ CASES = {
     "effort-9": ((40, 48, 3), Settings(EFFORTS[9], len(EFFORTS[9].rounds), 130, seed=6)),
     "progressive": ((40, 48, 3), Settings(PROGRESSIVE, len(PROGRESSIVE.rounds), 130, seed=4)),
     "fine": ((64, 64, 3), Settings(DEFAULT, len(DEFAULT.rounds), 70, seed=0)),
+    "regions": ((24, 40, 3), Settings(REFINED, len(REFINED.rounds), 104, seed=5, regions=REGIONS)),
 }
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
 PHOTOGRAPHS = {"photo-64": ((150, 70, 214, 134), 75.0), "photo-128": ((120, 40, 248, 168), 60.0)}
