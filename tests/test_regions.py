@@ -28,7 +28,9 @@ from psc.prior import HaarGaussian, Prior
 from tests.conftest import SMALL, texture
 
 PHOTO = Path(__file__).parent.parent / "examples" / "chelsea.png"
-OFFSETS = st.lists(st.one_of(st.integers(0, MOST_OFFSET), st.just(NOTHING)), max_size=40).map(lambda x: [*x, 0])
+OFFSETS = st.lists(st.one_of(st.integers(0, MOST_OFFSET), st.just(NOTHING)), max_size=40).map(
+    lambda x: [*x, 0]
+)
 BOX = [(64, 0, 64, 64)]
 """The right half of a picture of 128x64."""
 
@@ -90,8 +92,12 @@ def test_a_header_with_other_regions_is_refused(packed: bytes, reason: str) -> N
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 2, 4, 8]), st.data())
-def test_windows_have_the_offsets_of_their_blocks(rows: int, columns: int, side: int, data: st.DataObject) -> None:
-    blocks = np.array(data.draw(st.lists(st.integers(0, 9), min_size=rows * columns, max_size=rows * columns)))
+def test_windows_have_the_offsets_of_their_blocks(
+    rows: int, columns: int, side: int, data: st.DataObject
+) -> None:
+    blocks = np.array(
+        data.draw(st.lists(st.integers(0, 9), min_size=rows * columns, max_size=rows * columns))
+    )
     blocks[0] = 0
     windows = rows * columns * side * side
     found = regions.window_offsets(Regions.of(blocks.tolist()), windows, columns * side)
@@ -179,8 +185,8 @@ def test_on_a_photograph_the_region_keeps_its_quality_and_the_rest_costs_less(
     gaussian_prior: HaarGaussian,
 ) -> None:
     image, inside, outside = photograph(), (64, 64, 192, 128), (0, 0, 192, 64)
-    plain = psc.encode(image, quality=70, prior=gaussian_prior)
-    data = psc.encode(image, quality=70, roi=[(64, 64, 128, 64)], prior=gaussian_prior)
+    plain = psc.encode(image, quality=70, effort=1, prior=gaussian_prior)
+    data = psc.encode(image, quality=70, effort=1, roi=[(64, 64, 128, 64)], prior=gaussian_prior)
     assert len(data) < 0.7 * len(plain)
     assert error(image, data, gaussian_prior, inside) < 1.3 * error(image, plain, gaussian_prior, inside)
     assert error(image, data, gaussian_prior, outside) > 2 * error(image, plain, gaussian_prior, outside)
@@ -188,10 +194,12 @@ def test_on_a_photograph_the_region_keeps_its_quality_and_the_rest_costs_less(
 
 def test_at_equal_size_the_region_is_better(gaussian_prior: HaarGaussian) -> None:
     image, inside = photograph(), (64, 64, 192, 128)
-    plain = psc.encode(image, quality=55, prior=gaussian_prior)
-    data = psc.encode(image, target_size=len(plain), roi=[(64, 64, 128, 64)], prior=gaussian_prior)
+    plain = psc.encode(image, quality=55, effort=1, prior=gaussian_prior)
+    data = psc.encode(image, target_size=len(plain), effort=1, roi=[(64, 64, 128, 64)], prior=gaussian_prior)
     assert 0.95 * len(plain) < len(data) <= len(plain)
-    assert error(image, data, gaussian_prior, inside) < 0.63 * error(image, plain, gaussian_prior, inside)  # 2 dB
+    assert error(image, data, gaussian_prior, inside) < 0.63 * error(
+        image, plain, gaussian_prior, inside
+    )  # 2 dB
 
 
 @pytest.mark.parametrize("preset", ["default", "progressive"])
@@ -223,13 +231,19 @@ def test_cut_verified_and_told_of(gaussian_prior: HaarGaussian) -> None:
     assert psc.info(data)["regions"] == {"+0": 1, f"+{UNIMPORTANT}": 1}
     assert psc.info(psc.encode(small(), quality=0, prior=gaussian_prior))["regions"] is None
     assert psc.verify(data, prior=gaussian_prior).ok
-    for shorter in (psc.truncate(data, size=len(data) * 2 // 3), psc.keep_rounds(data, 20, prior=gaussian_prior)):
+    for shorter in (
+        psc.truncate(data, size=len(data) * 2 // 3),
+        psc.keep_rounds(data, 20, prior=gaussian_prior),
+    ):
         assert len(shorter) < len(data)
         assert unpack(shorter)[0].settings.regions == unpack(data)[0].settings.regions
         assert psc.decode(shorter, prior=gaussian_prior).size == (128, 64)
 
 
-def test_a_journal_of_other_regions_is_refused(gaussian_prior: HaarGaussian, tmp_path: Path) -> None:
+def test_a_journal_of_other_regions_is_refused(
+    gaussian_prior: HaarGaussian, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psc.session.journal.PATIENCE", 0.0)
     journal = psc.Journal(tmp_path / "journal")
     data = psc.encode(small(), quality=40, roi=BOX, prior=gaussian_prior, journal=journal)
     again = psc.Journal(tmp_path / "journal", resume=True)
