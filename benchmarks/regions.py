@@ -3,8 +3,9 @@
     python -m benchmarks.regions DIR [--first 3] [--side 256] [--step 128] > regions.jsonl
     python -m benchmarks.regions --table regions.jsonl
 
-Centre crops of a folder's first pictures, a JSON line each. A crop is encoded with one step everywhere, and then to the
-size of that file with its middle (half of each side) as the region. PSNR of the mean restorations, decoded.
+Centre crops of a folder's first pictures, a JSON line each. A crop is encoded with one step everywhere, and
+then to the size of that file with its middle (half of each side) as the region. PSNR of the mean
+restorations.
 """
 
 import argparse

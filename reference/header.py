@@ -88,7 +88,7 @@ def parse(data: bytes, allow_partial: bool = False) -> Header:
     if (version := reader.byte()) != constants.VERSION:
         raise DamagedFileError(f"version {version} of the format; this decoder reads {constants.VERSION}")
     flags = reader.byte()
-    if flags >> 7 and flags >> 3 & 1 or (flags >> 5 & 1 and not flags >> 4 & 1):
+    if (flags >> 7 and flags >> 3 & 1) or (flags >> 5 & 1 and not flags >> 4 & 1):
         raise DamagedFileError("flags that have no meaning")
     width, height = reader.varint(constants.MAX_SIDE), reader.varint(constants.MAX_SIDE)
     chosen = plan.parse(reader)
@@ -118,7 +118,8 @@ def parse(data: bytes, allow_partial: bool = False) -> Header:
     return Header(
         grey=bool(flags & 1), exact=bool(flags >> 1 & 1), cut=bool(flags >> 2 & 1) or missing > 0,
         latent=bool(flags >> 3 & 1), width=width, height=height, plan=chosen, rounds=rounds, step=step,
-        seed=seed, prior=prior, condition=condition, guidance=guidance / 8, extras=extras, regions=regions, body=body,
+        seed=seed, prior=prior, condition=condition, guidance=guidance / 8, extras=extras, regions=regions,
+        body=body,
     )  # fmt: skip
 
 

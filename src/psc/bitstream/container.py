@@ -65,9 +65,9 @@ def info(data: bytes, /) -> dict[str, Any]:
     Returns:
         width, height, mode (Pillow's); plan (its name), rounds, step (of the quantiser, None for the paper's
         plan), seed; latents; condition and guidance; prior (its name, or "unknown"), fingerprint (8 hex
-        digits), exact; regions (None, or how many blocks have which step: offsets from the file's in sixteenths
-        of an octave, or "nothing"); carries (bytes of alpha, icc_profile, exif, xmp in the file), cut; header_bytes,
-        body_bytes, nfe (network evaluations of the rounds), bpp (bits per pixel of the whole file), defect (a
+        digits), exact; regions (None, or how many blocks have which offset from the step, in sixteenths of an
+        octave, or "nothing"); carries (bytes of alpha, icc_profile, exif, xmp in the file), cut;
+        header_bytes, body_bytes, nfe (network evaluations of the rounds), bpp (bits per pixel of the whole file), defect (a
         sentence, or empty).
 
     Raises:

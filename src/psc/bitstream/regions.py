@@ -40,8 +40,8 @@ def unpack(reader: Fields, blocks: int) -> Regions:
         raise PscError(f"the header's {error}; the file is damaged or forged") from None
     if left < 0:
         raise PscError(
-            f"the header's regions have {blocks - left} blocks, the picture has {blocks}; the file is damaged "
-            "or forged"
+            f"the header's regions have {blocks - left} blocks, the picture has {blocks}; the file is "
+            "damaged or forged"
         )
     return regions
 

@@ -26,7 +26,7 @@ def read_roi(values: Sequence[str]) -> Roi | None:
         return [[float(number) for number in value.split(",")] for value in values]
     if len(values) > 1:
         raise PscError(
-            f"--roi came {len(values)} times, and not every time with a box x,y,width,height[,weight]: give one mask, "
-            "alpha, or boxes alone"
+            f"--roi came {len(values)} times, and not every time with a box x,y,width,height[,weight]: give "
+            "one mask, alpha, or boxes alone"
         )
     return ALPHA if values[0] == ALPHA else opening.read_picture(values[0])

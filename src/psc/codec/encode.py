@@ -60,19 +60,18 @@ def encode(
         quality: 0 (smallest file) to 100; 50 if no target is given. At most one of quality and targets.
         target_size: Bytes of the whole file that are not exceeded; a whole number, 800.0 as well as 800.
         target_bpp: Bits per pixel of the whole file that are not exceeded.
-        target_psnr: dB that the mean restoration reaches (of the most important blocks, if there is a region).
-            Targets go with every preset; what they cost, in
-            plain encodes: about 2 and rarely more than 3 with the preset "default", 1 with "paper" (and a
+        target_psnr: dB that the mean restoration reaches; with a region, in its most important blocks. Targets
+            go with every preset; what they cost, in plain encodes: about 2 and rarely more than 3 with the preset "default", 1 with "paper" (and a
             restoration after each of the last rounds for a PSNR), otherwise 3 or 4 and at most 8.
         preset: "default", "progressive" (made to be cut), "paper" (the published scheme, up to 256x256
             pixels); None is "default". With a prior of latents, "default" and "paper" are the presets that
             are made for latents.
         effort: Of the preset "default", 1 (fastest) to 9 (smallest file), None for 5; decoding takes as long.
         seed: Of the noise, 0 to 2^64 - 1.
-        roi: The region of interest, in whose blocks of 64x64 pixels the quality is what was asked for; the others
-            get less, a step up to four times as coarse. A mask (bright is important; an image or a uint8 array
-            of the size of what is coded), boxes (x, y, width, height[, weight from 0 to 1]), or "alpha": what
-            is transparent gets nothing.
+        roi: The region of interest, in whose blocks of 64x64 pixels the quality is what was asked for; the
+            others get less, a step up to four times as coarse. A mask (bright is important; an image or a
+            uint8 array of the size of what is coded), boxes (x, y, width, height[, weight up to 1]), or
+            "alpha": what is transparent gets nothing.
         prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
             becomes part of the file.
         strip: Leave out what the picture carries but its alpha; an EXIF orientation is applied.

@@ -25,8 +25,8 @@ def regions_of(roi: Roi, picture: Picture, block: int) -> Regions | None:
     """The regions of a picture.
 
     Args:
-        roi: ALPHA: where the picture is transparent nothing is measured. A mask of the picture's size: bright is
-            important. Boxes: they are important, all else is not.
+        roi: ALPHA: where the picture is transparent nothing is measured. A mask of the picture's size: bright
+            is important. Boxes: they are important, all else is not.
         picture: What is encoded.
         block: The side of the plan's blocks; a block is as important as the most important pixel in it.
 
@@ -41,8 +41,10 @@ def regions_of(roi: Roi, picture: Picture, block: int) -> Regions | None:
         seen = _maxima(_alpha(roi, picture), block)
         offsets = np.where(seen > 0, 0, NOTHING)
     else:
-        flat = isinstance(roi, Image.Image | np.ndarray)
-        weights = _maxima(_mask(roi, width, height) if flat else _boxes(roi, width, height), block)
+        if isinstance(roi, Image.Image | np.ndarray):
+            weights = _maxima(_mask(roi, width, height), block)
+        else:
+            weights = _maxima(_boxes(roi, width, height), block)
         offsets = UNIT * np.rint((1 - weights) * (UNIMPORTANT / UNIT)).astype(int)
         offsets -= offsets.min()
     return Regions.of(offsets.ravel().tolist()) if offsets.any() else None
@@ -63,8 +65,8 @@ def _mask(roi: Image.Image | NDArray[Any], width: int, height: int) -> NDArray[n
     mask = np.asarray(roi.convert("L") if isinstance(roi, Image.Image) else roi)
     if mask.shape != (height, width) or mask.dtype != np.uint8:
         raise PscError(
-            f"a mask of shape {mask.shape} and type {mask.dtype} came; expected 8-bit grey levels, {height} rows of "
-            f"{width}: the size of the picture"
+            f"a mask of shape {mask.shape} and type {mask.dtype} came; expected 8-bit grey levels, {height} "
+            f"rows of {width}: the size of the picture"
         )
     return _important(mask / 255)
 
@@ -77,8 +79,8 @@ def _boxes(boxes: Sequence[Sequence[float]], width: int, height: int) -> NDArray
         whole = all(float(side).is_integer() for side in (x, y, w, h))
         if not (whole and 0 <= x < x + w <= width and 0 <= y < y + h <= height and 0 < weight <= 1):
             raise PscError(
-                f"the box {tuple(box)} came; expected x, y, width, height in whole pixels inside the picture of "
-                f"{width}x{height}, and perhaps a weight, above 0 and up to 1"
+                f"the box {tuple(box)} came; expected x, y, width, height in whole pixels inside the picture "
+                f"of {width}x{height}, and perhaps a weight, above 0 and up to 1"
             )
         inside = weights[int(y) : int(y + h), int(x) : int(x + w)]
         np.maximum(inside, weight, out=inside)

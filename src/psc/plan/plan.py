@@ -238,8 +238,8 @@ class Settings:
             raise PscError(f"seed {self.seed}; expected an integer from 0 to 2^64 - 1")
         if self.regions and (self.plan.paper or self.plan.levels[0].window == 0):
             raise PscError(
-                "regions were asked for with a plan that has no blocks with steps of their own (preset paper); "
-                "use the default preset"
+                "regions were asked for with a plan that has no blocks with steps of their own (preset "
+                "paper); use the default preset"
             )
 
     def by_level(self) -> list[tuple[int, int]]:

@@ -17,8 +17,8 @@ class Regions:
     """By how many step indices each block's step is coarser than the file's.
 
     Attributes:
-        runs: Of the picture's blocks (of the plan's size) in raster order: how many in a row have an offset, 0
-            to MOST_OFFSET or NOTHING, and which. The important ones have 0; there must be one at least.
+        runs: Of the picture's blocks (of the plan's size) in raster order: how many in a row have an offset,
+            0 to MOST_OFFSET or NOTHING, and which. The important ones have 0; there must be one at least.
 
     Raises:
         PscError: For runs that say anything else.
@@ -30,8 +30,8 @@ class Regions:
         for count, offset in self.runs:
             if count < 1 or not (0 <= offset <= MOST_OFFSET or offset == NOTHING):
                 raise PscError(
-                    f"regions have a run of {count} blocks with the offset {offset}; expected 1 or more, and 0 "
-                    f"to {MOST_OFFSET} or {NOTHING} (nothing)"
+                    f"regions have a run of {count} blocks with the offset {offset}; expected 1 or more, and "
+                    f"0 to {MOST_OFFSET} or {NOTHING} (nothing)"
                 )
         if all(offset for _, offset in self.runs):
             raise PscError("regions have no block with the offset 0; one at least must be the most important")

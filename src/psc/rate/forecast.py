@@ -8,8 +8,8 @@ coefficients:
     its squared error            2^u d^v,   d = sum e Delta^2 / (e + Delta^2)
 
 u and v: constants by level, fitted to photographs (psc.rate.tuning). What a level really took then corrects
-the forecast of that level, and in part that of the finer ones. In regions Delta is each block's own; errors are
-forecast of the important blocks alone.
+the forecast of that level, and in part that of the finer ones. With regions Delta is each block's own, and
+errors are those of the important blocks alone.
 """
 
 import math
@@ -111,8 +111,8 @@ class Forecast:
             return np.log2(1 + energy / step_at(index, offset) ** 2)
 
         square = step_at(index, 0) ** 2
-        b = [sum(c @ bits(offset) for offset, c in counts.items()) for counts in self._counts]
-        d = [counts[0] @ (energy * square / (energy + square)) for counts in self._counts]
+        b = [sum(float(c @ bits(offset)) for offset, c in counts.items()) for counts in self._counts]
+        d = [float(counts[0] @ (energy * square / (energy + square))) for counts in self._counts]
         return Outcome(
             _power(b, self._pixels, FORECAST.bits), _power(d, int(self._important), FORECAST.error)
         )

@@ -112,8 +112,8 @@ def _check_regions(settings: Settings, width: int, height: int, prior: Prior) ->
         return
     if prior.factor > 1:
         raise PscError(
-            f"regions were asked for with the prior {prior.name}, a model of latents, which have no blocks of "
-            "pixels; use a prior of pixels"
+            f"regions were asked for with the prior {prior.name}, a model of latents, which have no blocks "
+            "of pixels; use a prior of pixels"
         )
     expected = blocks_of(width, height, settings.plan.block)
     if settings.regions.blocks != expected:
