@@ -67,8 +67,8 @@ def info(data: bytes, /) -> dict[str, Any]:
         plan), seed; latents; condition and guidance; prior (its name, or "unknown"), fingerprint (8 hex
         digits), exact; regions (None, or how many blocks have which offset from the step, in sixteenths of an
         octave, or "nothing"); carries (bytes of alpha, icc_profile, exif, xmp in the file), cut;
-        header_bytes, body_bytes, nfe (network evaluations of the rounds), bpp (bits per pixel of the whole file), defect (a
-        sentence, or empty).
+        header_bytes, body_bytes, nfe (network evaluations of the rounds), bpp (bits per pixel of the whole
+        file), defect (a sentence, or empty).
 
     Raises:
         PscError: If the data is not a .psc file, or its header is damaged.

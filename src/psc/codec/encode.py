@@ -60,9 +60,10 @@ def encode(
         quality: 0 (smallest file) to 100; 50 if no target is given. At most one of quality and targets.
         target_size: Bytes of the whole file that are not exceeded; a whole number, 800.0 as well as 800.
         target_bpp: Bits per pixel of the whole file that are not exceeded.
-        target_psnr: dB that the mean restoration reaches; with a region, in its most important blocks. Targets
-            go with every preset; what they cost, in plain encodes: about 2 and rarely more than 3 with the preset "default", 1 with "paper" (and a
-            restoration after each of the last rounds for a PSNR), otherwise 3 or 4 and at most 8.
+        target_psnr: dB that the mean restoration reaches; with a region, in the most important blocks.
+            Targets go with every preset; what they cost, in plain encodes: about 2 and rarely more than 3
+            with the preset "default", 1 with "paper" (and a restoration after each of the last rounds for a
+            PSNR), otherwise 3 or 4 and at most 8.
         preset: "default", "progressive" (made to be cut), "paper" (the published scheme, up to 256x256
             pixels); None is "default". With a prior of latents, "default" and "paper" are the presets that
             are made for latents.
