@@ -43,6 +43,10 @@ class Recorder(UniformCoding):
         self.key: tuple = ()
         self._rounds, self._classes = rounds, classes
 
+    def at(self, step: torch.Tensor) -> "Recorder":
+        self.step = step
+        return self  # a copy would not remember
+
     def context_of(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int64]:
         self._spread = (variance.sqrt() / self.step).numpy()
         return super().context_of(variance, gain, least)

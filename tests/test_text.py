@@ -144,7 +144,7 @@ def test_forged_conditions_are_refused() -> None:
     for flags, fields, reason in (
         (8 | 32, [b"\x09"], "a guidance and no caption"),
         (8 | 16 | 32, [good, b"\x08"], "guidance is 1, and written"),
-        (8 | 128, [], "unknown flags"),
+        (8 | 128, [b"\x80\x20\x00"], "regions of latents"),
         (8 | 16, [b"\xc4\x17" + bytes(3012)], "3012 bytes, the limit is 3011"),  # longer than any code
         (8 | 16, [b"\xff\xff\xff\xff\x7f"], "bytes, the limit is 3011"),  # gigabytes
         (8 | 16, [bytes([len(_empty())]) + _empty()], "expected 1 to 1000 bytes"),
