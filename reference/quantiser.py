@@ -26,14 +26,14 @@ def calibration(level: int, levels: int, full: bool, earlier: int) -> float:
 def classes(variance: np.ndarray, gain: float, delta: float) -> np.ndarray:
     """Classes of numbers with the variance v', down to -64; a negative one says: not measured."""
     mantissa, exponent = np.frexp(variance * (gain * gain) / (delta * delta))
-    k = 2 * (exponent.astype(np.int64) - 1) + 8 + (mantissa >= 181 / 256)
+    k = 2 * (exponent.astype(np.int64) - 1) + 9 + (mantissa >= 181 / 256)
     k = np.where(variance == 0, constants.LOWEST_REFINED_CLASS, k)
     return np.clip(k, constants.LOWEST_REFINED_CLASS, constants.HIGHEST_CLASS)
 
 
 def shift(k: int) -> int:
     """b: the low digits of a class that have no table."""
-    return max(0, (k - 20) // 4 + 1)
+    return max(0, (k - 21) // 4 + 1)
 
 
 def decode_numbers(
@@ -74,14 +74,14 @@ def _with_neighbours(x: np.ndarray) -> np.ndarray:
 
 def _expected(k: int) -> int:
     """64 times what |q| is on average in class k."""
-    return constants.EXPECTED[k] if k < 20 else constants.EXPECTED[16 + k % 4] << shift(k)
+    return constants.EXPECTED[k] if k < 21 else constants.EXPECTED[17 + (k - 21) % 4] << shift(k)
 
 
 def _decode_class(
     coder: RangeDecoder, k: int, numbers: np.ndarray, tables: list[Table], q: np.ndarray, certain: np.ndarray
 ) -> None:
     b = shift(k)
-    table = tables[k if k < 20 else 16 + k % 4]
+    table = tables[k if k < 21 else 17 + (k - 21) % 4]
     symbols = {}
     for i in numbers:
         symbols[i] = table.decode(coder)

@@ -14,7 +14,7 @@ class RefinementTables:
 
     def __init__(self) -> None:
         self.moved = sign_table()
-        self.zero = {k: direction_table() for k in range(4, 24)}
+        self.zero = {k: direction_table() for k in range(4, 25)}
 
     @property
     def all(self) -> list[Table]:
@@ -49,8 +49,8 @@ class Cells:
             for i in np.flatnonzero(~self.zero):
                 flat[i] = 2 * tables.moved.decode(coder) - 1
                 values[i] += flat[i] * width[i] / 4
-            for k in range(23, 3, -1):
-                for i in np.flatnonzero(self.zero & (self.k >= 0) & (np.minimum(self.k + 4, 23) == k)):
+            for k in range(24, 3, -1):
+                for i in np.flatnonzero(self.zero & (self.k >= 0) & (np.minimum(self.k + 4, 24) == k)):
                     flat[i] = tables.zero[k].decode(coder) - 1
                     values[i] += flat[i] * width[i] * 3 / 8
         except EndOfCertaintyError:

@@ -116,7 +116,7 @@ STARTS = {1: 0, 2: 6, 3: 10, 4: 14, 5: 20}
 @pytest.mark.parametrize("first", STARTS)
 def test_the_decoder_stops_at_the_last_round_that_agrees(first: int) -> None:
     array = texture(40, 50)
-    data = psc.encode_with(array, Settings(SMALL, 5, 96, 3), prior=Elsewhere())
+    data = psc.encode_with(array, Settings(SMALL, 5, 100, 3), prior=Elsewhere())
     after = STARTS[first]
     with pytest.raises(psc.PscError, match=f"round {first}: .* is not exact.*--allow-partial"):
         psc.decode(data, prior=Elsewhere(after))
@@ -124,7 +124,7 @@ def test_the_decoder_stops_at_the_last_round_that_agrees(first: int) -> None:
     assert (part.rounds, part.complete) == (first - 1, False)
     assert f"round {first}" in part.note
     if first > 1:  # it is the picture of those rounds, not noise
-        known = psc.simulate(array, Settings(SMALL, first - 1, 96, 3), prior=Elsewhere())[1].image
+        known = psc.simulate(array, Settings(SMALL, first - 1, 100, 3), prior=Elsewhere())[1].image
         assert psnr(part.image, array) > psnr(known, array) - 0.3
     found = psc.verify(data, prior=Elsewhere(after))
     assert not found.ok
@@ -135,7 +135,7 @@ def test_the_decoder_stops_at_the_last_round_that_agrees(first: int) -> None:
 def test_a_body_that_cannot_be_read_on_in_another_state_is_not_lost() -> None:
     """Symbols read under wrong models may be ones that no encoder writes, before the digest is reached."""
     notes = []
-    for step in (48, 64, 96):
+    for step in (56, 72, 88):
         data = psc.encode_with(texture(64, 64), Settings(SMALL, 5, step, 3), prior=Elsewhere())
         for after in (18, 20, 22):
             part = psc.decode_details(data, prior=Elsewhere(after), allow_partial=True)

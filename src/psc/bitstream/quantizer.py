@@ -1,7 +1,7 @@
 """Numbers as multiples of one uniform step Delta around their predicted values.
 
 q = (c - m) / Delta, rounded; its probabilities depend on the predicted spread rho = std / Delta, in contexts
-of a quarter octave from rho = 1/4 up. What is below is not measured at all: its bits would buy too little
+of a quarter octave from rho = 0.21 up. What is below is not measured at all: its bits would buy too little
 (reverse water-filling). From rho = 8 on q is split: high part by table, low bits as they are.
 """
 
@@ -75,13 +75,13 @@ class UniformCoding:
         return again
 
     def context_of(self, variance: torch.Tensor, gain: int, least: int = NOT_MEASURED) -> NDArray[np.int8]:
-        """Context of each number: floor(2 log2(rho^2)) + 8 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.
+        """Context of each number: floor(2 log2(rho^2)) + 9 with sqrt(2) taken as 181 / 128; or NOT_MEASURED.
 
         variance: the samples', of any shape. gain: see :func:`spread_gain`. least: what smaller ones become.
         """
         factor = gain / 64
         mantissa, exponent = torch.frexp(variance * (factor * factor) / (self.step * self.step))
-        contexts = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 8
+        contexts = 2 * (exponent.long() - 1) + (mantissa >= 181 / 256).long() + 9
         contexts = torch.where(variance == 0, least, contexts)
         return contexts.clamp(least, MAX_CONTEXT).to(torch.int8).numpy()
 
@@ -153,7 +153,7 @@ class UniformCoding:
         return (found << shift) + low, symbols
 
     def _model(self, k: int) -> FrequencyModel:
-        return self._models[k if k < MODELS else MODELS - 4 + k % 4]
+        return self._models[k if k < MODELS else MODELS - 4 + (k - MODELS) % 4]
 
 
 def choose(v: NDArray[np.float64], bits: NDArray[np.float64], lambda_: float = LAMBDA) -> NDArray[np.int64]:

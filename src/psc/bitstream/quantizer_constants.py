@@ -9,11 +9,11 @@ measured all of them, with the embedded prior: at commit 0e92fd1, which brought 
 is said.
 """
 
-ZERO = (861, 791, 710, 631, 559, 476, 405, 350, 299, 252, 208, 184, 161, 125, 115, 86, 72, 70, 57, 50)
+ZERO = (908, 861, 791, 710, 631, 559, 476, 405, 350, 299, 252, 208, 184, 161, 125, 115, 86, 72, 70, 57, 50)
 """The probability of zero before anything was seen, in 1024ths, by context."""
-RATIO = (71, 89, 119, 155, 199, 242, 304, 368, 435, 499, 565, 615, 675, 713, 754, 794, 829, 853, 882, 899)
+RATIO = (55, 71, 89, 119, 155, 199, 242, 304, 368, 435, 499, 565, 615, 675, 713, 754, 794, 829, 853, 882, 899)
 """How much less likely each further step from zero is, in 1024ths, by context."""
-EXPECTED = (11, 16, 22, 29, 36, 45, 55, 66, 79, 94, 114, 131, 158, 185, 215, 260, 310, 351, 417, 465)
+EXPECTED = (8, 11, 16, 22, 29, 36, 45, 55, 66, 79, 94, 114, 131, 158, 185, 215, 260, 310, 351, 417, 465)
 """What |q| is on average by these two, in 64ths, by context."""
 SHIFT_THRESHOLDS = (
     88, 117, 157, 209, 279, 373, 497, 664, 886, 1183, 1579, 2108, 2814, 3756, 5014, 6693, 8933, 11925,
@@ -21,7 +21,7 @@ SHIFT_THRESHOLDS = (
 """How many times larger than expected, in 1024ths, a window's numbers must be for a shift by a context more:
 2^((i + 1/2) / 2.4), i = -9 ... 8. docs/ablations.md has what was compared."""
 
-TRUST = (1, 1, 2, 5, 8, 11, 16, 19, 22, 24, 26, 27, 29, 29, 29, 29)
+TRUST = (1, 1, 1, 2, 5, 8, 11, 16, 19, 22, 24, 26, 27, 29, 29, 29, 29)
 """How far a number that was coded as zero binds what follows, in 32ds, by context: where a small spread was
 predicted, little is known by it, and later measurements may know more. Wider contexts, and all other numbers:
 32. docs/ablations.md has what was compared."""

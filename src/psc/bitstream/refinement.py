@@ -20,7 +20,7 @@ from psc.bitstream.surroundings import MAX_CONTEXT, NOT_MEASURED
 SIGNIFICANT, INSIGNIFICANT = (-0.25, 0.25), (-0.375, 0.0, 0.375)
 """Moves in units of the cell: to the middle of a half; to the middle of what lies outside the inner half."""
 CONFIDENCE = 200
-CONTEXTS = 24
+CONTEXTS = 25
 """Insignificant numbers have a model for each context; wider predicted spreads share the last."""
 LEAST_CONTEXT = -64
 """Contexts need not be told apart below: no plan refines so often."""

@@ -71,7 +71,7 @@ def expected_magnitude(context: int) -> int:
     """What |q| is on average in a context, in units of 1 / SCALE."""
     if context < MODELS:
         return EXPECTED[context]
-    return EXPECTED[MODELS - 4 + context % 4] << (context - MODELS) // 4 + 1
+    return EXPECTED[MODELS - 4 + (context - MODELS) % 4] << (context - MODELS) // 4 + 1
 
 
 def _sums(windows: NDArray[np.int64], values: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ rows of H               20   unit norm; with coefficients at most 52 bits (Cauch
 deviations for PCA      14   norm below 2^12: squares below 2^52
 eigenvectors            24   times a deviation: below 2^52
 reflections             18   psc.transform.full_basis
-T of reflections        17   at most 2; at most 256 of them times 2^10.5: below 2^53
+T of reflections        17   at most 2; at most 512 of them times 2^9.5: below 2^53
 ====================  =====  ================================================================
 """
 

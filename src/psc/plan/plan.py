@@ -15,7 +15,7 @@ from psc.plan.regions import Regions
 
 FULL_BASIS = 0
 """A round of this many rows measures all directions that are left of a level at once."""
-MOST_ROWS = 256
+MOST_ROWS = 512
 """Of a level before its full basis, which takes a reflection for each (psc.transform.full_basis)."""
 
 

@@ -6,7 +6,7 @@ the one that its row resembles most. What they turn the other d - k vectors into
 all that the rows do not see, as near to the fixed one as k reflections can have it.
 
 Exact as all that both sides compute: reflections are vectors of norm sqrt(2) and multiples of 2^-18, T's
-numbers are below 2 and multiples of 2^-17, so that with coefficients below 2^10 and k <= 256 no partial sum
+numbers are below 2 and multiples of 2^-17, so that with coefficients below 2^9 and k <= 512 no partial sum
 needs more than 53 bits.
 """
 
