@@ -10,7 +10,7 @@ from psc.bitstream.float8 import Float8Coding
 from psc.bitstream.models import FrequencyModel, geometric
 from psc.bitstream.quantizer import ESCAPE, MAX_MAGNITUDE, UniformCoding, choose
 from psc.bitstream.rangecoder import TOTAL, Reader, Writer
-from psc.bitstream.surroundings import MODELS, NOT_MEASURED
+from psc.bitstream.surroundings import MODELS, NOT_MEASURED, groups
 from psc.plan.plan import step_size
 from tests.reference import float8_values
 
@@ -151,3 +151,25 @@ def test_float8_numbers_survive_and_cuts_are_right(seed: int, data: st.DataObjec
     cut = data.draw(st.integers(0, len(whole) - 1))
     found, known = Float8Coding().code(Reader(whole[:cut], cut=True), np.zeros_like(q), np.zeros_like(q), 1)
     assert np.array_equal(found[known], q[known])
+
+
+def test_what_a_window_has_shown_shifts_the_contexts_of_its_and_its_neighbours_numbers() -> None:
+    """Windows in a row; the first number is 2, as expected of context 12 (131 / 64), or 64.
+
+    By 2.4 log2 of (512 + 8192) / (512 + 262) = 11.2 and of (512 + 4096) / (512 + 131) = 7.2: 8.4 and 6.8.
+    """
+    contexts = np.array([[12, 8], [8, 8], [8, 8], [8, 8]], dtype=np.int8)
+    for first, wanted in ((2, [8, 8, 8]), (64, [16, 15, 8])):
+        q = np.array([first, *[0] * 7], dtype=np.int32)
+        found = {int(i): k for some, k in groups(q, contexts, 4) for i in some}
+        assert found[0] == 12
+        assert [found[1], found[2], found[4]] == wanted
+
+
+def test_zeros_of_narrow_contexts_bind_least() -> None:
+    contexts = np.arange(MODELS + 4)
+    trust = UniformCoding(128).trust(contexts, np.ones(len(contexts), dtype=bool))
+    assert (np.diff(trust) >= 0).all()
+    assert trust[0] == 1 / 32
+    assert trust[-1] == 1
+    assert (UniformCoding(128).trust(contexts, np.zeros(len(contexts), dtype=bool)) == 1).all()

@@ -14,7 +14,8 @@ ZERO = (908, 861, 791, 710, 631, 559, 476, 405, 350, 299, 252, 208, 184, 161, 12
 RATIO = (55, 71, 89, 119, 155, 199, 242, 304, 368, 435, 499, 565, 615, 675, 713, 754, 794, 829, 853, 882, 899)
 """How much less likely each further step from zero is, in 1024ths, by context."""
 EXPECTED = (8, 11, 16, 22, 29, 36, 45, 55, 66, 79, 94, 114, 131, 158, 185, 215, 260, 310, 351, 417, 465)
-"""What |q| is on average by these two, in 64ths, by context."""
+"""What |q| is on average by these two, in 64ths, by context. The first context's numbers, here and above, are
+no measurements: they continue the others'."""
 SHIFT_THRESHOLDS = (
     88, 117, 157, 209, 279, 373, 497, 664, 886, 1183, 1579, 2108, 2814, 3756, 5014, 6693, 8933, 11925,
 )  # fmt: skip

@@ -6,7 +6,9 @@ that are orthonormal (all singular values are 1). One step, from the denoised es
     outside the row space    x = x0 + sigma n
     inside, sigma > sigma_y  H x = y + sqrt(sigma^2 - sigma_y^2) H n     (y brings noise sigma_y of its own)
 
-Both at once, with P the projection onto {x: H x = y} and tau = sqrt(max(sigma^2 - sigma_y^2, 0)):
+Both at once, with P the projection onto {x: H x = y}
+(in part, where measurements have little trust: psc.transform.windows) and
+tau = sqrt(max(sigma^2 - sigma_y^2, 0)):
 
     x = P(x0 + (sigma - tau) n) + tau n
 

@@ -11,7 +11,7 @@ from psc.plan.noise_levels import LOWEST
 from psc.prior.protocol import Prior
 
 Project = Callable[[torch.Tensor], torch.Tensor]
-"""P: pictures (B, C, h, w), moved least to projector with the measurements."""
+"""P: pictures (B, C, h, w), moved to the measurements as far as these have trust."""
 Projector = Callable[[int], Iterable[tuple[slice, Project]]]
 """P for so many pictures, in horizontal bands: their rows of pixels, and P of pictures cut to these rows."""
 Count = Callable[[int], None]

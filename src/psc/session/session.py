@@ -208,7 +208,7 @@ class Session:
 
     @isolated()
     def projected(self, k: int, x: torch.Tensor) -> torch.Tensor:
-        """Pictures x (B, C, h, w) at level k, moved least to agree with what is known."""
+        """Pictures x (B, C, h, w) at level k, moved to what is known as far as that has trust."""
         return projected(lambda batch: self.pyramid.projections(k, batch), x)
 
     def _important(self, k: int) -> slice | torch.Tensor:
