@@ -6,8 +6,8 @@ from .codec.decode import open as open  # noqa: A004
 from .codec.decode import variations as variations
 from .codec.encode import encode as encode
 from .codec.encode import encode_with as encode_with
-from .codec.encode import simulate as simulate
-from .codec.encode import simulate_variations as simulate_variations
+from .codec.simulate import simulate as simulate
+from .codec.simulate import simulate_variations as simulate_variations
 from .codec.truncate import keep_rounds as keep_rounds
 from .codec.truncate import truncate as truncate
 from .codec.verify import RoundState as RoundState

@@ -16,6 +16,7 @@ from psc.cli.encode_options import Condition, Goal, PlanChanges, adjusted, read_
 from psc.cli.progress import ProgressBar
 from psc.cli.tools import Load, Tools
 from psc.codec import encode
+from psc.codec.simulate import simulate
 from psc.errors import PscError
 from psc.images import opening
 from psc.images.pixels import psnr, to_image, to_tensor
@@ -150,7 +151,7 @@ class EncodeJob:
         roi = region.read_roi(self.roi)
         if self.simulate:
             chosen = encode.with_roi(self._settings(model), roi, image)
-            return encode.simulate(image, chosen, restoration=self.simulate, **options)
+            return simulate(image, chosen, restoration=self.simulate, **options)
         options |= {"strip": self.strip, "keep_profile": self.keep_profile, "journal": journal}
         if self.goal.is_target:
             return encode.encode(image, **asdict(self.goal), roi=roi, **options), None
