@@ -104,6 +104,11 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("photo.jpg", "DIR/a.png", "THREE/a.png", "photos/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photo.save(tmp_path / name)
+    mask = Image.new("L", SIZE)
+    mask.paste(255, (0, 0, SIZE[0] // 2, SIZE[1]))
+    mask.save(tmp_path / "mask.png")
+    photo.putalpha(mask)
+    photo.save(tmp_path / "cutout.png")
     monkeypatch.setattr(prior, "load_prior", small_prior)
     for effort in presets.EFFORTS:
         monkeypatch.setitem(presets.EFFORTS, effort, QUICK)

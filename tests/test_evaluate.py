@@ -34,6 +34,7 @@ SIDE = 48
 RATES = "0.5,1.5"
 CODECS = "psc,jpeg,jpeg2000"
 PRIOR = HaarGaussian(detail=(0.2, 0.5))
+PUBLISHED = Path(__file__).parent.parent / "docs" / "published"
 encode = psc_codec.encode
 
 needs_report = pytest.mark.skipif(
@@ -626,6 +627,14 @@ def test_curves_are_means_over_the_same_pictures() -> None:
     assert (point.bpp, point.unreached, point.values) == (0.5, 1, {"psnr": 31.0})
     assert [p.target for p in webp.points] == [0.7]
     assert summary(jpeg)["results"] == {"bpp": [0.5], "psnr-rgb": [31.0]}
+
+
+@pytest.mark.parametrize("path", sorted(PUBLISHED.glob("*.json")), ids=lambda path: path.stem)
+def test_the_curves_that_come_along_rise(path: Path) -> None:
+    points = published(path).of("psnr")
+    assert len(points) > 1
+    assert points == sorted(points)
+    assert [quality for _, quality in points] == sorted(quality for _, quality in points)
 
 
 def test_published_curves(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -265,7 +264,7 @@ def test_a_forged_header_is_an_error(gaussian_prior: HaarGaussian) -> None:
 def test_small_plans_have_small_blocks(gaussian_prior: HaarGaussian) -> None:
     chosen = Settings(SMALL, 5, 96, regions=Regions(((3, 24), (1, 0), (2, NOTHING))))
     data = psc.encode_with(texture(24, 40), chosen, prior=gaussian_prior)
-    assert torch.equal(regions.pixels_of(chosen, 24, 40)[:, 20], torch.zeros(24, dtype=torch.bool))
+    assert not regions.pixels_of(chosen, 24, 40)[:, 20].any()
     assert psc.verify(data, prior=gaussian_prior).ok
 
 

@@ -3,12 +3,10 @@
 import math
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from psc.bitstream.fields import Fields, varint
 from psc.errors import PscError
-from psc.images.pixels import padded_size
 from psc.plan.plan import Settings, step_size
 from psc.plan.regions import NOTHING, Regions
 
@@ -56,11 +54,11 @@ def window_offsets(regions: Regions | None, windows: int, across: int) -> NDArra
     return grid.repeat(side, 0).repeat(side, 1).ravel()
 
 
-def window_steps(settings: Settings, windows: int, across: int) -> torch.Tensor:
-    """The quantiser's step in each of a level's windows: (windows, 1) float64."""
+def window_steps(settings: Settings, windows: int, across: int) -> NDArray[np.float64]:
+    """The quantiser's step in each of a level's windows: (windows, 1)."""
     offsets = window_offsets(settings.regions, windows, across)
     sizes = np.array([step_at(settings.step_index, offset) for offset in range(NOTHING + 1)])
-    return torch.from_numpy(sizes[offsets, None])
+    return sizes[offsets, None]
 
 
 def step_at(index: int, offset: int) -> float:
@@ -68,8 +66,10 @@ def step_at(index: int, offset: int) -> float:
     return NOTHING_STEP if offset == NOTHING else step_size(min(index + offset, 255))
 
 
-def pixels_of(settings: Settings, height: int, width: int) -> torch.Tensor:
+def pixels_of(settings: Settings, height: int, width: int) -> NDArray[np.bool_]:
     """Which pixels of a picture are in its important blocks: (height, width); all, if it has no regions."""
-    rows, columns = padded_size(height, width, settings.plan.block)
+    block = settings.plan.block
+    rows, columns = -(-height // block) * block, -(-width // block) * block
     offsets = window_offsets(settings.regions, rows * columns, columns).reshape(rows, columns)
-    return torch.from_numpy(offsets[:height, :width] == 0)
+    important: NDArray[np.bool_] = offsets[:height, :width] == 0
+    return important

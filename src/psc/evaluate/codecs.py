@@ -208,6 +208,11 @@ def codecs() -> dict[str, Codec]:
             _feature("avif", "libavif"),
         ),
         Codec(
+            "avif-420", "AVIF 4:2:0", "libavif, aom, speed 2, 4:2:0", ".avif",
+            range(0, 101), _pillow("AVIF", speed=2, subsampling="4:2:0"), _opened,
+            _feature("avif", "libavif"),
+        ),
+        Codec(
             "heic", "HEIC", "libheif, x265, preset veryslow, 4:4:4", ".heic",
             range(0, 101), _heif, _heif_opened, heif,
         ),

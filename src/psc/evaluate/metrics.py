@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from psc.evaluate import st_lpips
 from psc.images.pixels import psnr
 
 LEAST_MS_SSIM = 161
@@ -55,6 +56,8 @@ def metrics() -> dict[str, Metric]:
         Metric("ms-ssim", "MS-SSIM", "higher", _ms_ssim, torchmetrics, LEAST_MS_SSIM),
         Metric("ssimulacra2", "SSIMULACRA2", "higher", _ssimulacra2,
                _package("ssimulacra2", "pip install psc-codec[evaluate]")),
+        Metric("st-lpips", "ST-LPIPS (AlexNet)", "lower", st_lpips.st_lpips, st_lpips.missing(),
+               st_lpips.LEAST_SIDE),
         Metric("lpips", "LPIPS (AlexNet)", "lower", _lpips, torchmetrics or _backbone("lpips")),
         Metric("dists", "DISTS", "lower", _dists, torchmetrics or _backbone("dists")),
     ]  # fmt: skip

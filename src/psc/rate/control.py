@@ -14,6 +14,8 @@ round. There are three searches, by what the plan lets vary:
 
 import math
 
+import torch
+
 from psc.bitstream.container import header_size
 from psc.bitstream.regions import pixels_of
 from psc.errors import PscError
@@ -73,7 +75,7 @@ def to_psnr(picture: Picture, goal: float, start: Settings, context: Context) ->
     Raises:
         PscError: If no file of the picture reaches it.
     """
-    important = pixels_of(start, *picture.colours.shape[1:])
+    important = torch.from_numpy(pixels_of(start, *picture.colours.shape[1:]))
     target = PsnrTarget(min(goal, _only_equal(picture)), picture.colours, important)
     found, _ = _search(picture, target, start, context)
     if found.miss >= SHORT:

@@ -139,7 +139,7 @@ class RoundCoder:
         return writer.bits
 
     def _steps(self, windows: int, across: int) -> torch.Tensor:
-        return window_steps(self._settings, windows, across)
+        return torch.from_numpy(window_steps(self._settings, windows, across))
 
     def _contexts(
         self, proposal: Proposal, steps: torch.Tensor, gain: int, least: int = NOT_MEASURED
