@@ -276,7 +276,7 @@ def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_pool, "cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(process_pool.ProcessPool, "_look_after", lambda self: seen.append(self._environment))
-    task = batch.Task("a.png", "a.psc", 1)
+    task = batch.FileTask("a.png", "a.psc", 1)
     for count, tasks in ((3, [task] * 9), (4, [task] * 2), (9, [task] * 20)):
         process_pool.ProcessPool(EncodeJob(), tasks, Model(), min(count, len(tasks)), True).stop()
     assert [e["OMP_NUM_THREADS"] for e in (seen[0], seen[3], seen[-1])] == ["2", "4", "1"]

@@ -114,7 +114,7 @@ def test_neither_threads_nor_groups_nor_bands_change_the_bytes(
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
     monkeypatch.setattr(grouping, "LARGEST", 1)
     monkeypatch.setattr(pyramid, "BAND", 1)
-    monkeypatch.setattr(sensing, "CHUNK", 3)
+    monkeypatch.setattr(sensing, "WINDOWS_AT_ONCE", 3)
     files.append(psc.encode_with(picture, small, prior=gaussian_prior))
     assert files[0] == files[1] == files[2]
 

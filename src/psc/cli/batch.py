@@ -17,7 +17,7 @@ Job = EncodeJob | DecodeJob
 
 
 @dataclass(frozen=True)
-class Task:
+class FileTask:
     """One file's way.
 
     Attributes:
@@ -139,14 +139,14 @@ def _identity(name: str) -> tuple[int, int] | str:
     return status.st_dev, status.st_ino
 
 
-def plan(inputs: list[str], out: str, job: Job, *, force: bool) -> tuple[list[Task], list[str]]:
+def plan(inputs: list[str], out: str, job: Job, *, force: bool) -> tuple[list[FileTask], list[str]]:
     """What is to be done, and the outputs that are there already and stay (unless ``force``)."""
-    todo, there = list[Task](), list[str]()
+    todo, there = list[FileTask](), list[str]()
     for source, target in zip(inputs, targets(inputs, out, job), strict=True):
         if not force and all(storage.exists(output) for output in job.outputs(target)):
             there.append(target)
         else:
-            todo.append(Task(source, target, _pixels(source, job)))
+            todo.append(FileTask(source, target, _pixels(source, job)))
     return todo, there
 
 

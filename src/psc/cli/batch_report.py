@@ -11,7 +11,7 @@ import typer
 from tqdm import tqdm
 
 from psc.cli import batch, console, names, process_pool, ray_pool, storage
-from psc.cli.batch import Job, Sources, Task
+from psc.cli.batch import FileTask, Job, Sources
 from psc.cli.options import Output, Place
 from psc.cli.worker import Event, Model, attempt
 
@@ -37,7 +37,7 @@ def many(job: Job, sources: Sources, place: Place, model: Model, output: Output)
         raise typer.Exit(1)
 
 
-def _one_by_one(job: Job, tasks: list[Task], model: Model, report: "_Report", quiet: bool) -> None:
+def _one_by_one(job: Job, tasks: list[FileTask], model: Model, report: "_Report", quiet: bool) -> None:
     load = model.loader()
     if tasks:
         job.check(load)
@@ -75,12 +75,14 @@ class _Report:
         failed: What could not be done, and why.
     """
 
-    def __init__(self, job: Job, tasks: list[Task], output: Output, *, skipped: int, left_out: int) -> None:
+    def __init__(
+        self, job: Job, tasks: list[FileTask], output: Output, *, skipped: int, left_out: int
+    ) -> None:
         self.failed: list[str] = []
         self._job, self._output = job, output
         self._totals = _Totals(len(tasks), skipped, left_out)
         self._start = time.monotonic()
-        self._shares: dict[Task, float] = {}
+        self._shares: dict[FileTask, float] = {}
         self._bar = tqdm(
             desc=job.verb,
             total=max(sum(task.pixels for task in tasks), 1),
@@ -91,7 +93,7 @@ class _Report:
         )
         self._advance(0)
 
-    def __call__(self, task: Task, event: Event) -> None:
+    def __call__(self, task: FileTask, event: Event) -> None:
         """Take note of something that happened to a task."""
         if "warning" in event:
             self._say(f"psc: warning: {task.source}: {event['warning']}")
@@ -115,7 +117,7 @@ class _Report:
         else:
             self._say(self._job.line.format(**figures))
 
-    def _progress(self, task: Task, share: float) -> None:
+    def _progress(self, task: FileTask, share: float) -> None:
         before = self._shares.get(task, 0.0)
         self._shares[task] = max(share, before)
         self._advance(task.pixels * (self._shares[task] - before))

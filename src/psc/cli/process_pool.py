@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
-from psc.cli.batch import Job, Task
+from psc.cli.batch import FileTask, Job
 from psc.cli.search_path import trusted
 from psc.cli.worker import Event, Model
 from psc.errors import PscError
@@ -28,7 +28,7 @@ from psc.errors import PscError
 PATIENCE = 30.0
 """Seconds that interrupted processes have to clear up."""
 
-Told = Callable[[Task, Event], None]
+Told = Callable[[FileTask, Event], None]
 
 
 def command() -> list[str]:
@@ -39,7 +39,7 @@ def command() -> list[str]:
     return [sys.executable, "-P", "-c", code]
 
 
-def run(job: Job, tasks: list[Task], model: Model, count: int, told: Told, quiet: bool = False) -> None:
+def run(job: Job, tasks: list[FileTask], model: Model, count: int, told: Told, quiet: bool = False) -> None:
     """Do the tasks in ``count`` processes.
 
     Each process has its share of the cores (OMP_NUM_THREADS, unless that is set). Whatever is raised here,
@@ -76,8 +76,8 @@ class ProcessPool:
         events: What happens to tasks; without a task, the reason why none can be done.
     """
 
-    def __init__(self, job: Job, tasks: list[Task], model: Model, count: int, quiet: bool) -> None:
-        self.events: queue.SimpleQueue[tuple[Task | None, Event]] = queue.SimpleQueue()
+    def __init__(self, job: Job, tasks: list[FileTask], model: Model, count: int, quiet: bool) -> None:
+        self.events: queue.SimpleQueue[tuple[FileTask | None, Event]] = queue.SimpleQueue()
         self._first = {"verb": job.verb, "job": asdict(job), "model": asdict(model), "quiet": quiet}
         self._tasks = deque(tasks)
         self._environment = {"OMP_NUM_THREADS": str(max(1, cores() // count)), **os.environ}
@@ -106,7 +106,7 @@ class ProcessPool:
         if process:
             process.end()
 
-    def _follow(self, process: "_Process", task: Task) -> bool:
+    def _follow(self, process: "_Process", task: FileTask) -> bool:
         """Pass on what a process says of a task; False if it has died."""
         for event in process.events():
             self.events.put((task, event))
@@ -114,7 +114,7 @@ class ProcessPool:
                 return True
         return False
 
-    def _gone(self, process: "_Process", task: Task) -> None:
+    def _gone(self, process: "_Process", task: FileTask) -> None:
         code = process.end()
         if not self._stopped:
             reason = "killed, perhaps for want of memory" if code < 0 else f"ended with code {code}"

@@ -20,7 +20,7 @@ from typing import Any
 
 import psc
 from psc.cli import worker
-from psc.cli.batch import Job, Task
+from psc.cli.batch import FileTask, Job
 from psc.cli.decode_job import DecodeJob
 from psc.cli.encode_job import EncodeJob
 from psc.cli.process_pool import PATIENCE, Told
@@ -42,7 +42,9 @@ class Cluster:
     most: int | None = None
 
 
-def run(job: Job, tasks: list[Task], model: Model, cluster: Cluster, told: Told, quiet: bool = False) -> None:
+def run(
+    job: Job, tasks: list[FileTask], model: Model, cluster: Cluster, told: Told, quiet: bool = False
+) -> None:
     """Do the tasks on a cluster; the other arguments, and what is raised, are those of process_pool.run."""
     if importlib.util.find_spec("ray") is None:
         raise PscError("Ray cannot be found: pip install psc-codec[cluster]")
@@ -84,7 +86,7 @@ class _Spread:
         remote = ray.remote(num_cpus=1, num_gpus=self._gpus, max_retries=0)
         self._begin, self._attempt = remote(begin), remote(attempt)
         self._said = ray.put(said)
-        self._pending: dict[Any, tuple[Task, int]] = {}
+        self._pending: dict[Any, tuple[FileTask, int]] = {}
 
     def check(self) -> None:
         """Refuse, as a PscError, a cluster without this psc or a GPU, and options that suit no file."""
@@ -102,7 +104,7 @@ class _Spread:
         if refused:
             raise PscError(refused)
 
-    def run(self, tasks: list[Task], told: Told) -> None:
+    def run(self, tasks: list[FileTask], told: Told) -> None:
         waiting = deque((task, 1) for task in tasks)
         while waiting or self._pending:
             while waiting and len(self._pending) < self._limit():

@@ -19,7 +19,7 @@ from psc.exact import root, to_grid
 from psc.exact.fixed import REFLECTION_BITS, ROW_BITS, TRIANGLE_BITS
 from psc.transform.fixed_basis import FixedBasis
 
-CHUNK = 2**19
+NUMBERS_AT_ONCE = 2**19
 """Numbers of rows, in double precision, whose reflections are found together."""
 
 
@@ -83,7 +83,7 @@ class FullBasis:
 def complementary(fixed: FixedBasis, rows: torch.Tensor, known: torch.Tensor) -> FullBasis:
     """The basis for windows with rows (n, k, d), orthonormal, of which some are known (n, k)."""
     n, k, d = rows.shape
-    reflections, step = torch.zeros_like(rows), max(1, CHUNK // max(k * d, 1))
+    reflections, step = torch.zeros_like(rows), max(1, NUMBERS_AT_ONCE // max(k * d, 1))
     pivots, signs = torch.full((n, k), -1), torch.zeros(n, k, dtype=torch.float64)
     triangle = torch.zeros(n, k, k)
     for first in range(0, n if k else 0, step):

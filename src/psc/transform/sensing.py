@@ -23,7 +23,7 @@ from psc.transform.full_basis import FullBasis
 from psc.transform.pyramid import Pyramid
 from psc.transform.windows import Windows, apply
 
-CHUNK = 4096
+WINDOWS_AT_ONCE = 4096
 """Windows whose numbers are held in double precision together."""
 
 
@@ -47,7 +47,9 @@ class Proposal:
     def chunks(self) -> Iterator[slice]:
         """All windows, some at a time."""
         count = len(self.predicted)
-        return (slice(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK))
+        return (
+            slice(first, min(first + WINDOWS_AT_ONCE, count)) for first in range(0, count, WINDOWS_AT_ONCE)
+        )
 
     def measure(self, f: torch.Tensor, some: slice) -> torch.Tensor:
         """Some windows' measurements (B, n, r) of their coefficients f (B, n, d), multiples of 2^-16."""
@@ -58,9 +60,9 @@ class Proposal:
 
     def digest(self, seed: int) -> int:
         """CRC-32, continued from ``seed``, of the rows in units of 2^-20 and the predictions of 2^-16."""
-        for rows in () if self.rows is None else torch.split(self.rows, CHUNK):
+        for rows in () if self.rows is None else torch.split(self.rows, WINDOWS_AT_ONCE):
             seed = zlib.crc32((rows * 2.0**ROW_BITS).numpy().astype("<i4").data, seed)
-        for predicted in torch.split(self.predicted, CHUNK):
+        for predicted in torch.split(self.predicted, WINDOWS_AT_ONCE):
             seed = zlib.crc32((predicted * 2.0**STATE_BITS).numpy().astype("<i4").data, seed)
         return seed
 
