@@ -22,7 +22,9 @@ LOWEST_LEVEL, HIGHEST_LEVEL = 32, 117
 RESTART_LEVEL = 42
 """The lowest that a draw starts from at the level of the last round."""
 RESTORATION_LEVEL, RESTORATION_STEPS = 50, 3
-"""The same for the draw of section 12, and its steps."""
+"""The same for a mean (section 12), and its steps."""
+SAMPLE_LEVEL, SAMPLE_STEPS = 56, 8
+"""The same for a sample."""
 CLAMP = 1.5
 BATCH_PIXELS = 2**20
 

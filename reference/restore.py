@@ -1,12 +1,14 @@
 """FORMAT.md, section 12: a picture from what is known. Mean, sample and preview."""
 
 import copy
+import math
 
 import numpy as np
 
 from reference import constants
 from reference.grids import grid
-from reference.sampler import Sampler
+from reference.noise import noise
+from reference.sampler import Sampler, schedule, sigma
 
 RESTORATIONS = ("mean", "sample", "preview")
 
@@ -16,16 +18,39 @@ def restore(sampler: Sampler, how: str) -> np.ndarray:
     sampler = copy.copy(sampler)
     if how == "preview":
         return preview(sampler)
+    if how == "sample":
+        return sample(sampler)
     sampler.draw(0, steps(sampler), constants.RESTORATION_LEVEL, constants.LOWEST_LEVEL)
-    return sampler.particles[0] if how == "sample" else mean(sampler.particles)[0]
+    return mean(sampler.particles)[0]
 
 
 def steps(sampler: Sampler) -> int:
-    """Of the draw of a mean or sample."""
+    """Of the draw of a mean."""
     if sampler.level == 0 and not sampler.plan.paper:
         return constants.RESTORATION_STEPS
     rounds = sampler.plan.rounds
     return next((item.steps for item in rounds if item.level == 0), rounds[-1].steps)
+
+
+def sample(sampler: Sampler) -> np.ndarray:
+    """One sample by a stochastic multistep sampler: (channels, height, width)."""
+    x0, start = sampler.beginning(0, constants.SAMPLE_LEVEL)
+    levels = schedule(start, constants.LOWEST_LEVEL, constants.SAMPLE_STEPS)
+    x = now = last = x0[:1]
+    step = 0.0
+    for i, j in enumerate(levels):
+        n = noise(sampler.seed, sampler.draws, i, 0, (sampler.prior.channels, *x0.shape[2:]))[None]
+        own = n if n.shape[1] == x.shape[1] else n.sum(1, keepdims=True) / n.shape[1]
+        if i == 0:
+            x = x + grid(sigma(j) * own, 16)
+        else:
+            before, q = step, sigma(j) / sigma(levels[i - 1])
+            step = math.log(sigma(levels[i - 1]) / sigma(j))
+            weight = round(2**12 * step / (2 * before)) / 2**12 if i > 1 else 0.0
+            ahead = now + weight * (now - last)
+            x = grid(ahead + q * q * (x - ahead), 16) + grid(sigma(j) * math.sqrt(1 - q * q) * own, 16)
+        last, now = now, sampler.estimate(x + grid(sigma(j) * (n - own), 16), 0, j)
+    return now[0]
 
 
 def mean(particles: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """FORMAT.md, section 5: drawing posterior samples (denoising diffusion restoration, in integers)."""
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -67,7 +68,7 @@ class Sampler:
         """Draw the samples of level k; the estimates of the steps, the last one last."""
         level = self.plan.levels[k]
         end = level.end if end is None else end
-        x0, start = self._beginning(k, max(lowest, end))
+        x0, start = self.beginning(k, max(lowest, end))
         estimates = []
         for i, j in enumerate(schedule(start, end, steps)):
             x0 = self._step(x0, k, i, j)
@@ -76,7 +77,7 @@ class Sampler:
         self.draws += 1
         return estimates
 
-    def _beginning(self, k: int, lowest: int) -> tuple[np.ndarray, int]:
+    def beginning(self, k: int, lowest: int) -> tuple[np.ndarray, int]:
         """x0 and the first noise level of a draw."""
         level = self.plan.levels[k]
         if self.level is None or self.plan.paper:
@@ -87,7 +88,7 @@ class Sampler:
         if k != self.level:
             ratio = self.plan.levels[self.level].scale // level.scale
             x0 = x0.repeat(ratio, 2).repeat(ratio, 3)
-            lowest = level.start
+            lowest = max(lowest, level.start)
         wanted = 4 * self.unmeasured / level.scale**2
         for j in range(lowest, constants.HIGHEST_LEVEL + 1):
             if sigma(j) * sigma(j) >= wanted:
@@ -106,9 +107,16 @@ class Sampler:
         tau = math.sqrt(max(s * s - shape[0] / channels * (s_y * s_y), 0.0))
         d = grid((s - tau) * own, 16)
         x = self.project(x0 + d, k) - d + grid(s * n, 16)
-        out = np.clip(grid(self._denoise(x, i, j, scale), 16), -constants.CLAMP, constants.CLAMP)
-        if channels != shape[0]:
-            out = grid(out.sum(1, keepdims=True) / shape[0], 16)
+        mirrored = [] if self.plan.paper else [p for p in range(len(x)) if (p + i) % 2]
+        return self.estimate(x, k, j, mirrored)
+
+    def estimate(self, x: np.ndarray, k: int, j: int, mirrored: Sequence[int] = ()) -> np.ndarray:
+        """P of D of pictures x at noise level j, clamped; mirrored: whose mirror image is evaluated."""
+        channels, own = self.prior.channels, self.shape[0]
+        found = self._denoise(x, j, self.plan.levels[k].scale, mirrored)
+        out = np.clip(grid(found, 16), -constants.CLAMP, constants.CLAMP)
+        if channels != own:
+            out = grid(out.sum(1, keepdims=True) / channels, 16)
         return self.project(out, k)
 
     def _noise(self, count: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -117,10 +125,9 @@ class Sampler:
             return np.stack([noise(self.seed, self.draws, i, p, shape) for p in range(count)])
         return centred(self.seed, self.draws, i, count, shape)
 
-    def _denoise(self, x: np.ndarray, i: int, j: int, scale: int) -> np.ndarray:
-        """D of step i at noise level j; every other particle's is mirrored."""
-        mirrored = [] if self.plan.paper else [p for p in range(len(x)) if (p + i) % 2]
-        x = x.copy()
+    def _denoise(self, x: np.ndarray, j: int, scale: int, mirrored: Sequence[int]) -> np.ndarray:
+        """D at noise level j."""
+        mirrored, x = list(mirrored), x.copy()
         x[mirrored] = x[mirrored, :, :, ::-1]
         height, width = x.shape[2:]
         below, right = (-side % self.prior.multiple for side in (height, width))

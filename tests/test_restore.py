@@ -16,9 +16,10 @@ from psc.session.context import Context
 from psc.session.particles import Sampling
 from psc.session.restore import (
     CARRIED_STEPS,
-    FROM_NOISE,
     MAX_STEPS,
     RESTORED_LOWEST,
+    SINGLE,
+    evaluations,
     mean_and_deviation,
     restore,
     variations,
@@ -66,12 +67,14 @@ def test_restorations_neither_change_the_session_nor_each_other(rounds: int, cha
 
 def test_each_restoration_takes_the_evaluations_that_it_says() -> None:
     some = session()
-    last, s = CARRIED_STEPS, SMALL.levels[0].samples
-    usual = {"preview": 0, "mean": last * s, "sample": last} | {k: v[1] for k, v in FROM_NOISE.items()}
+    s = SMALL.levels[0].samples
+    usual = {"preview": 0, "mean": CARRIED_STEPS * s} | {
+        name: steps for name, (_, _, steps) in SINGLE.items()
+    }
     for way in WAYS:
         before = some.nfe
         restore(some, way)
-        assert some.nfe - before == usual[way]
+        assert some.nfe - before == usual[way] == evaluations(some, way)
     for way in WAYS[1:]:
         before = some.nfe
         restore(some, way, steps=3)

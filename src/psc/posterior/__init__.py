@@ -1,7 +1,7 @@
 """Drawing images that agree with the measurements."""
 
 from psc.plan.noise_levels import HIGHEST, level_above, schedule, sigma
-from psc.posterior import ddrm, pigdm
+from psc.posterior import ddrm, multistep, pigdm
 from psc.posterior.grouping import side_by_side
 from psc.posterior.sampler import Draw, Sampler, projected
 
@@ -11,6 +11,7 @@ __all__ = [
     "Sampler",
     "ddrm",
     "level_above",
+    "multistep",
     "pigdm",
     "projected",
     "schedule",

@@ -55,7 +55,7 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
             kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
             x0 = own[:, kept : kept + channels]
             for rows, project in projector(len(x)):
-                x0[:, :, rows] = project(_bounded(prior, estimate[:, :, rows], channels))
+                x0[:, :, rows] = project(bounded(prior, estimate[:, :, rows], channels))
             count(len(x))
 
     each_group(prior, particles, anneal, progress)
@@ -84,7 +84,7 @@ def _noised(
     return x
 
 
-def _bounded(prior: Prior, estimate: torch.Tensor, channels: int) -> torch.Tensor:
+def bounded(prior: Prior, estimate: torch.Tensor, channels: int) -> torch.Tensor:
     """An estimate (B, C, h, w) as multiples of 2^-16 within bounds; of a grey picture, the colours' mean."""
     limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
     bounded = to_grid(estimate).clamp_(-limit, limit)

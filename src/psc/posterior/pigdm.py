@@ -24,25 +24,15 @@ which costs nothing more, is the paper's r^2 where there is one s, and keeps D_y
 is none. (It is the step length of steepest descent for (sigma^2 H J H^T + sigma_y^2 I) w = y - H D, the
 system behind the exact D_y = D + sigma^2 J^T H^T w of a normal picture.)
 
-**Steps.** D_y takes the denoiser's place in the stochastic multistep sampler of second order (Lu et al.,
-"DPM-Solver++", 2022, SDE-DPM-Solver++(2M)). From sigma to sigma', with q = sigma' / sigma and D~ the estimate
-extrapolated half a step ahead in log sigma from this one and the last:
-
-    x = D~ + q^2 (x - D~) + sigma' sqrt(1 - q^2) n
-
-Its fresh noise forgets errors of higher levels. The second order gives the samples their spread: in 20 to 40
-steps samples of first order (D~ = D_y: the ancestral sampler) have 60 to 80 % of the variance.
+The steps are those of psc.posterior.multistep, around this D_y.
 """
-
-import math
-from itertools import pairwise
 
 import torch
 from torch.nn import functional
 
 from psc.errors import PscError
-from psc.plan.noise_levels import schedule, sigma
 from psc.posterior.grouping import each_group
+from psc.posterior.multistep import annealed, coloured, own
 from psc.posterior.noises import Noises
 from psc.posterior.sampler import Count, Draw, Projector, enlarge, evaluate, projected
 from psc.prior.protocol import Differentiable, Prior
@@ -72,65 +62,40 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
 
     def anneal(some: range, count: Count) -> None:
         where = slice(some.start, some.stop)
-        particles[where] = _anneal(guide, particles[where], noises, some, count)
+        particles[where] = annealed(guide, particles[where], noises, some, count)
 
     each_group(prior, particles, anneal, progress)
-
-
-def _anneal(
-    guide: "Guide", x0: torch.Tensor, noises: Noises, particles: range, progress: Count
-) -> torch.Tensor:
-    sigmas = [sigma(j) for j in schedule(noises.how.start, noises.how.steps)]
-    noise = noises(0, particles).float()
-    x = x0 + sigmas[0] * guide.own(noise)
-    estimate = last = guide(x, noise, sigmas[0])
-    progress(len(x))
-    last_h = 1.0
-    for step, (sigma_t, sigma_next) in enumerate(pairwise(sigmas), start=1):
-        h, q = math.log(sigma_t / sigma_next), sigma_next / sigma_t
-        ahead = estimate + (estimate - last) * (h / (2 * last_h))
-        noise = noises(step, particles).float()
-        x = ahead + q * q * (x - ahead) + sigma_next * math.sqrt(1 - q * q) * guide.own(noise)
-        last, last_h = estimate, h
-        estimate = guide(x, noise, sigma_next)
-        progress(len(x))
-    return estimate
 
 
 class Guide:
     """D_y of pictures with ``channels`` channels: the prior's number, or 1 for grey under a colour prior.
 
-    A grey picture is a colour picture whose channels are known to be equal. What the colours' noise adds to
-    their mean is noise of standard deviation sigma / sqrt(3); the rest says nothing of the picture, so it may
-    be drawn anew at every step, and the mean of the prior's estimates is a denoiser of grey pictures.
+    Of a grey picture that is made a colour picture (psc.posterior.multistep.coloured) the mean of the prior's
+    estimates is a denoiser of grey pictures.
     """
 
     def __init__(self, prior: Differentiable, projector: Projector, how: Draw, channels: int) -> None:
         self.prior, self._projector, self._how = prior, projector, how
         self._ratio = prior.channels // channels
 
-    def __call__(self, x: torch.Tensor, noise: torch.Tensor, sigma_t: float) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, noise: torch.Tensor, sigma_t: float, step: int) -> torch.Tensor:
         """The posterior's denoised estimate D_y.
 
         Args:
             x: (B, C, h, w) at noise level sigma.
             noise: (B, prior.channels, h, w) standard normal: for a grey picture's colours.
             sigma_t: sigma.
+            step: Which of the draw's steps; all are alike.
         """
-        colours = x + sigma_t * (noise - self.own(noise)) if self._ratio > 1 else x
-        estimate = self.own(evaluate(self.prior, colours, sigma_t, self._how.scale))
+        del step
+        colours = coloured(x, noise, sigma_t)
+        estimate = own(evaluate(self.prior, colours, sigma_t, self._how.scale), x.shape[1])
         power = sigma_t * sigma_t / self._ratio
         v = projected(self._projector, estimate) - estimate
         pulled = self._pulled_back(colours, v, sigma_t)
         share = _dot(v, pulled) / _dot(v, v).clamp_min(torch.finfo(v.dtype).tiny)
         variance = power * share.clamp_min(LEAST)
         return estimate + power / (variance + self._how.sigma_y**2) * pulled
-
-    def own(self, x: torch.Tensor) -> torch.Tensor:
-        """The picture's channels (B, C, h, w) of the prior's (B, prior.channels, h, w): their mean if it is
-        grey.
-        """
-        return x.mean(1, keepdim=True) if self._ratio > 1 else x
 
     def _pulled_back(self, colours: torch.Tensor, v: torch.Tensor, sigma_t: float) -> torch.Tensor:
         """J^T v for any height and width, J the derivative of the own channels' estimate."""

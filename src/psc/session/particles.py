@@ -33,7 +33,8 @@ class Sampling:
         steps: Of DDRM, network evaluations per sample.
         number: Of the first sample: each number has its own noise; number i starts from particle i mod s.
         count: How many samples; None for as many as the level has particles.
-        lowest: The least noise level that particles start from if they are carried over from this level.
+        lowest: The least noise level that particles start from if they are carried over from this level;
+            those of a coarser one start from the plan's for the level at least.
         end: The noise level of the last step.
         estimates: How many of each particle's last estimates are kept.
     """
@@ -96,12 +97,19 @@ class Particles:
         self.level = k
         return found
 
-    def restart(
+    def single(
         self, sampler: Sampler, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
     ) -> torch.Tensor:
-        """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler."""
+        """One posterior sample (1, C, H, W) by any sampler, with noise that no other one shares.
+
+        Changes nothing but ``nfe``; starts from pure noise if ``how.lowest`` is HIGHEST.
+        """
+        first = self._first(0, how)
+        draw = self._describe(0, first, how, coder, 1)
         found = torch.zeros(1, pyramid.channels, *pyramid.shape(0))
-        self._draw(sampler, 0, found, self._describe(0, HIGHEST, how, coder, 1), pyramid, coder, report)
+        if first < HIGHEST:
+            found += self._start(0, pyramid)[how.number % self._settings.plan.levels[0].samples]
+        self._draw(sampler, 0, found, draw, pyramid, coder, report)
         return found
 
     def _first(self, k: int, how: Sampling) -> int:
@@ -112,7 +120,7 @@ class Particles:
             return HIGHEST
         if self.carries(k):
             return level_above(left, lowest=max(how.lowest, how.end))
-        return level_above(left, lowest=level.start)
+        return level_above(left, lowest=max(how.lowest, level.start))
 
     def _start(self, k: int, pyramid: Pyramid) -> torch.Tensor:
         """Where the particles of a draw at level k start: (s, C, h, w)."""

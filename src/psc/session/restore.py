@@ -4,7 +4,7 @@
     mean     the mean of s posterior samples, the estimate of least squared error: the highest PSNR
     ddrm     one sample by DDRM from pure noise, the published low-distortion restoration
     pigdm    one sample by PiGDM from pure noise, the published high-realism restoration
-    sample   one of the samples that ``mean`` averages: DDRM from the last round's particle
+    sample   one sample of more texture, by a stochastic multistep sampler from the last round's particle
 
 No restoration is both closest to the truth and indistinguishable from a photograph (Blau and Michaeli, "The
 perception-distortion trade-off", 2018): a mean is closer, a sample more natural. None changes the session, so
@@ -26,7 +26,7 @@ from psc.exact import to_grid
 from psc.exact.fixed import LATENT_LIMIT
 from psc.exact.threads import isolated
 from psc.plan.noise_levels import HIGHEST, LOWEST
-from psc.posterior import Sampler, ddrm, pigdm
+from psc.posterior import Sampler, ddrm, multistep, pigdm
 from psc.prior import Differentiable, Prior
 from psc.session.particles import Sampling
 from psc.session.restorations import RESTORATIONS
@@ -35,9 +35,14 @@ from psc.session.session import Session
 
 Shown = Callable[[torch.Tensor], torch.Tensor]
 RESTORED_LOWEST, CARRIED_STEPS = 50, 3
-"""Carried particles start at this level at least (sigma = 0.29) for a mean or sample, in so many steps."""
-FROM_NOISE: dict[str, tuple[Sampler, int]] = {"ddrm": (ddrm.draw, 20), "pigdm": (pigdm.draw, 40)}
-"""Samplers that start from pure noise, and how many steps they take by default."""
+"""Carried particles start at this level at least (sigma = 0.29) for a mean, in so many steps."""
+SINGLE: dict[str, tuple[Sampler, int, int]] = {
+    "sample": (multistep.draw, 56, 8),
+    "ddrm": (ddrm.draw, HIGHEST, 20),
+    "pigdm": (pigdm.draw, HIGHEST, 40),
+}
+"""Restorations that are one sample: by which sampler, from which noise level at least, in how many steps by
+default. HIGHEST: from pure noise."""
 MAX_STEPS = HIGHEST - LOWEST + 1
 """As many as there are noise levels."""
 GREY_LEVELS = 127.5
@@ -63,8 +68,8 @@ def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -
 def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
     """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
 
-    steps: network evaluations per sample. By default those of FROM_NOISE; for mean and sample CARRIED_STEPS,
-    or the plan's fresh steps where the particles are of a coarser level.
+    steps: network evaluations per sample. By default those of SINGLE; for the mean CARRIED_STEPS, or the
+    plan's fresh steps where the particles are of a coarser level.
     """
     check(how, steps, session.prior)
     if how == "preview":
@@ -96,24 +101,27 @@ def mean_and_deviation(
 
 
 @isolated()
-def samples(
-    session: Session, steps: int | None = None, number: int = 0, count: int | None = None
-) -> torch.Tensor:
-    """Posterior samples (count, C, H, W) from the session's particles: those that ``mean`` averages."""
+def samples(session: Session, steps: int | None = None, count: int | None = None) -> torch.Tensor:
+    """The first posterior samples (count, C, H, W) of those that ``mean`` averages; None: all."""
     steps = usual_steps(session) if steps is None else steps
-    return session.sample(0, Sampling(steps, number, count, RESTORED_LOWEST))
+    return session.sample(0, Sampling(steps, count=count, lowest=RESTORED_LOWEST))
 
 
 def usual_steps(session: Session) -> int:
-    """Network evaluations for each sample of ``mean`` and ``sample``, if nothing else is asked for."""
+    """Network evaluations for each of the samples of ``mean``, if nothing else is asked for."""
     return CARRIED_STEPS if session.particles.carries(0) else session.plan.fresh_steps
 
 
+def evaluations(session: Session, how: Restoration) -> int:
+    """Network evaluations of a restoration's usual steps, over all its samples."""
+    if how == "mean":
+        return usual_steps(session) * session.plan.levels[0].samples
+    return SINGLE[how][2] if how in SINGLE else 0
+
+
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
-    if how == "sample":
-        return samples(session, steps, number, 1)[0]
-    sampler, usual = FROM_NOISE[how]
-    return session.restart(sampler, Sampling(steps or usual, number))[0]
+    sampler, lowest, usual = SINGLE[how]
+    return session.single(sampler, Sampling(steps or usual, number, lowest=lowest))[0]
 
 
 def _preview(session: Session) -> torch.Tensor:

@@ -199,12 +199,12 @@ class Session:
         return self.particles.sample(k, how, self.pyramid, self._coder, self._report)
 
     @isolated()
-    def restart(self, sampler: Sampler, how: Sampling) -> torch.Tensor:
-        """One posterior sample (1, C, H, W), annealed from pure noise at full size by any sampler.
+    def single(self, sampler: Sampler, how: Sampling) -> torch.Tensor:
+        """One posterior sample (1, C, H, W) by any sampler, from pure noise if ``how.lowest`` is HIGHEST.
 
-        Never part of a round, so that it need not be exact.
+        Never part of a round, so that it need not be exact. Changes nothing but ``nfe``.
         """
-        return self.particles.restart(sampler, how, self.pyramid, self._coder, self._report)
+        return self.particles.single(sampler, how, self.pyramid, self._coder, self._report)
 
     @isolated()
     def projected(self, k: int, x: torch.Tensor) -> torch.Tensor:

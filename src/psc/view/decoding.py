@@ -13,7 +13,7 @@ from psc.prior import Prior
 from psc.session.decoder import open_decoder
 from psc.session.grid import to_pictures
 from psc.session.progress import Progress
-from psc.session.restore import mean_and_deviation, restore, usual_steps
+from psc.session.restore import evaluations, mean_and_deviation, restore
 from psc.session.session import Session
 from psc.view.gallery import Gallery, View
 
@@ -93,8 +93,7 @@ class Decoding:
     def draw(self, number: int, view: View) -> None:
         """Make a restoration after a round; the mean and the uncertainty come together."""
         session = self._snapshots.by_round[number]
-        samples = 1 if view == "sample" else session.plan.levels[0].samples
-        self._share.begin(session.nfe, samples * usual_steps(session))
+        self._share.begin(session.nfe, evaluations(session, "sample" if view == "sample" else "mean"))
         if view == "sample":
             self.gallery.add(number, view, self._decoder.colours(restore(session, view)))
             return
