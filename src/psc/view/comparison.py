@@ -47,7 +47,8 @@ class Comparison:
         self._decoded = cache(self._decode)
 
     def _remembering(self, codec: Codec) -> Codec:
-        encode = cache(lambda setting: codec.encode(self._original, setting))
+        # of a copy: Pillow leaves a save's options on the picture, and codecs work at the same time
+        encode = cache(lambda setting: codec.encode(self._original.copy(), setting))
         return replace(codec, encode=lambda _, setting: encode(setting))
 
     def at(self, name: str, size: int) -> Other:
