@@ -69,7 +69,7 @@ def overlay(decoded: psc.Decoded) -> Image.Image:
 
 def tag(name: str, image: Image.Image, alt: str, attributes: str = "") -> str:
     """Save a picture; the HTML that shows it."""
-    image.save(OUT / SHOWN / f"{name}.webp", quality=90, method=6)
+    image.save(OUT / SHOWN / f"{name}.webp", quality=90, alpha_quality=60, method=6)
     source = f"{OUT.name}/{SHOWN}/{name}.webp"
     return f'<img src="{source}" width="{image.width}" height="{image.height}" alt="{alt}"{attributes}>'
 
@@ -98,7 +98,7 @@ def front_page() -> None:
     """Make the pictures, and the HTML around them."""
     (OUT / SHOWN).mkdir(parents=True, exist_ok=True)
     figures = [html for name, what in PHOTOGRAPHS.items() for html in row(name, what)]
-    switch = '<label><input type="checkbox"> Overlay where samples differ: there PSC has imagined</label>'
+    switch = '<label><input type="checkbox"> Overlay where samples differ: the file leaves it open</label>'
     (OUT / "front.html").write_text("\n".join(['<div class="photographs">', switch, *figures, "</div>", ""]))
 
 

@@ -21,7 +21,7 @@ from psc.view.worker import Worker
 
 HERE = Path(__file__).parent
 SOURCE, BPP = HERE.parent / "examples/chelsea.png", 0.15
-DESK, TELEPHONE = (1280, 760), (390, 844)
+DESK, TELEPHONE = (1280, 800), (390, 844)
 GAP = 24
 READY = "state && state.ended && !state.job && beside.every(rival => rival.shown && !rival.searching)"
 

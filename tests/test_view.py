@@ -11,9 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,10 @@ from PIL import Image
 import psc
 from psc import PscError, prior
 from psc.cli import app
+from psc.evaluate.codecs import nearest_below
 from psc.images import uncertainty
 from psc.prior import HaarGaussian
+from psc.view import comparison
 from psc.view.comparison import Comparison
 from psc.view.server import Server
 from psc.view.worker import Worker
@@ -176,22 +177,49 @@ def test_other_codecs_are_as_small_or_say_that_they_cannot(client: Client, origi
     assert same(client.picture("original.png"), original)
 
 
-def test_codecs_that_work_at_the_same_time_do_not_mix_their_options(original: Image.Image) -> None:
-    for _ in range(10):  # a race: Pillow keeps a save's options on the picture
-        alone, together = Comparison(original), Comparison(original)
-        with ThreadPoolExecutor() as pool:
-            found = list(pool.map(partial(together.at, size=700), together.codecs))
-        assert found == [alone.at(name, 700) for name in alone.codecs]
+@pytest.mark.parametrize("name", ["jpeg", "jpeg2000", "webp", "avif"])
+@pytest.mark.parametrize("size", [100, 600, 10_000])
+def test_a_file_is_found_without_much_larger_ones(original: Image.Image, name: str, size: int) -> None:
+    made, tried = Comparison(original), set()
+
+    def encode(image: Image.Image, setting: int) -> bytes:
+        tried.add(setting)
+        return codec.encode(image, setting)
+
+    codec = made.codecs[name]
+    made.codecs[name] = replace(codec, encode=encode)
+    expected = nearest_below(codec, original, size)
+    assert made.at(name, size).size == len(expected.data)
+    assert max(tried) - codec.settings[0] <= 2 * max(1, expected.setting - codec.settings[0])
+
+
+def test_no_two_saves_share_a_picture(original: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow keeps a save's options on the picture, where another codec's save would find them."""
+    seen = []
+
+    def encode(image: Image.Image, setting: int) -> bytes:
+        seen.append(image)
+        return known["jpeg"].encode(image, setting)
+
+    known = comparison.codecs()
+    monkeypatch.setattr(
+        comparison, "codecs", lambda: {n: replace(c, encode=encode) for n, c in known.items()}
+    )
+    made = Comparison(original)
+    for name in ("jpeg", "webp"):
+        made.at(name, 600)
+    assert len({id(image) for image in seen}) == len(seen) > 4
+    assert all(np.array_equal(image, original) for image in seen)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_every_codec_takes_grey_and_colours_without_their_profile(original: Image.Image, mode: str) -> None:
     picture = original.convert(mode)
-    comparison = Comparison(picture)
+    made = Comparison(picture)
     profiled = picture.copy()
     profiled.info["icc_profile"] = bytes(5000)
-    for name in comparison.codecs:
-        found = comparison.at(name, 10)
+    for name in made.codecs:
+        found = made.at(name, 10)
         assert not found.fits
         assert found.size == Comparison(profiled).at(name, 10).size < 5000
         assert (Image.open(io.BytesIO(found.png)).mode, found.psnr > 5) == (mode, True)
