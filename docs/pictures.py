@@ -1,19 +1,20 @@
-"""The README's picture and those of how-it-works.md, made by the codec itself.
+"""The README's picture, the first page's, and those of how-it-works.md, made by the codec itself.
 
     python docs/pictures.py [PICTURE]
 
-Writes docs/comparison.png and docs/pictures/. Takes a minute or two on two cores.
+Writes docs/comparison.png and docs/pictures/, but for view.webp. Takes some minutes on two cores.
+docs/front_page.py makes the first page's alone.
 """
 
 import sys
 from pathlib import Path
 
 import torch
+from front_page import ByCodec, by_others, front_page
 from PIL import Image, ImageDraw, ImageFont
 
 import psc
 from psc import load_prior
-from psc.evaluate.codecs import codecs, nearest_below
 from psc.images import uncertainty
 from psc.images.opening import read_image
 from psc.images.picture import Picture
@@ -53,13 +54,9 @@ def sheet(path: Path, panels: list[tuple[str, Image.Image]], columns: int = 3) -
 def comparison(image: Image.Image) -> None:
     """The same picture by several codecs, at the same size or the smallest that each can do."""
     data = psc.encode(image, target_bpp=BPP)
-    files = [("PSC", len(data), psc.decode(data))]
-    for codec in (codecs()[name] for name in OTHERS):
-        found = nearest_below(codec, image, len(data)).data
-        smallest = "" if len(found) <= len(data) else ", its smallest"
-        files.append((codec.label + smallest, len(found), codec.decode(found)))
+    all_of_them = [ByCodec("PSC", len(data), psc.decode(data)), *by_others(image, len(data), OTHERS)]
     panels = [(f"original\n{image.width}x{image.height} pixels", image)]
-    panels += [(f"{name}\n{size:,} bytes, {psnr(image, it):.1f} dB", it) for name, size, it in files]
+    panels += [(f"{it.name}\n{', '.join(it.figures(image))}", it.image) for it in all_of_them]
     sheet(HERE / "comparison.png", panels)
     print("; ".join(text.replace("\n", ": ") for text, _ in panels))
 
@@ -139,6 +136,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     comparison(centre_crop(image, 256))
     how_it_works(centre_crop(image, SIDE, 20))
+    front_page()
 
 
 if __name__ == "__main__":

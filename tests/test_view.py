@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +25,10 @@ from PIL import Image
 import psc
 from psc import PscError, prior
 from psc.cli import app
+from psc.evaluate.codecs import nearest_below
 from psc.images import uncertainty
 from psc.prior import HaarGaussian
+from psc.view import comparison
 from psc.view.comparison import Comparison
 from psc.view.server import Server
 from psc.view.worker import Worker
@@ -172,14 +177,49 @@ def test_other_codecs_are_as_small_or_say_that_they_cannot(client: Client, origi
     assert same(client.picture("original.png"), original)
 
 
+@pytest.mark.parametrize("name", ["jpeg", "jpeg2000", "webp", "avif"])
+@pytest.mark.parametrize("size", [100, 600, 10_000])
+def test_a_file_is_found_without_much_larger_ones(original: Image.Image, name: str, size: int) -> None:
+    made, tried = Comparison(original), set()
+
+    def encode(image: Image.Image, setting: int) -> bytes:
+        tried.add(setting)
+        return codec.encode(image, setting)
+
+    codec = made.codecs[name]
+    made.codecs[name] = replace(codec, encode=encode)
+    expected = nearest_below(codec, original, size)
+    assert made.at(name, size).size == len(expected.data)
+    assert max(tried) - codec.settings[0] <= 2 * max(1, expected.setting - codec.settings[0])
+
+
+def test_no_two_saves_share_a_picture(original: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow keeps a save's options on the picture, where another codec's save would find them."""
+    seen = []
+
+    def encode(image: Image.Image, setting: int) -> bytes:
+        seen.append(image)
+        return known["jpeg"].encode(image, setting)
+
+    known = comparison.codecs()
+    monkeypatch.setattr(
+        comparison, "codecs", lambda: {n: replace(c, encode=encode) for n, c in known.items()}
+    )
+    made = Comparison(original)
+    for name in ("jpeg", "webp"):
+        made.at(name, 600)
+    assert len({id(image) for image in seen}) == len(seen) > 4
+    assert all(np.array_equal(image, original) for image in seen)
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_every_codec_takes_grey_and_colours_without_their_profile(original: Image.Image, mode: str) -> None:
     picture = original.convert(mode)
-    comparison = Comparison(picture)
+    made = Comparison(picture)
     profiled = picture.copy()
     profiled.info["icc_profile"] = bytes(5000)
-    for name in comparison.codecs:
-        found = comparison.at(name, 10)
+    for name in made.codecs:
+        found = made.at(name, 10)
         assert not found.fits
         assert found.size == Comparison(profiled).at(name, 10).size < 5000
         assert (Image.open(io.BytesIO(found.png)).mode, found.psnr > 5) == (mode, True)
@@ -461,47 +501,128 @@ def test_what_is_wrong_is_one_line(
 # The page
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium")
-def test_the_page_in_chromium(tmp_path: Path, data: bytes, original: Image.Image) -> None:
-    with served(data, original) as client, Browser(tmp_path) as browser:
+FIGURES = "[...document.querySelectorAll('figure')].filter(f => f.offsetParent)"
+SETTLED = "beside.length === 2 && beside.every(rival => rival.shown && !rival.searching)"
+
+
+def test_everything_that_can_be_moved_has_a_name() -> None:
+    page = files("psc.view").joinpath("page.html").read_text()
+    found = re.findall(r"(<label[^>]*>)?<(input|select|button|progress)\b([^>]*)>", page)
+    assert len(found) >= 7
+    for label, kind, attributes in found:
+        assert label or re.search(r'aria-label="[a-zA-Z ]+"', attributes), (kind, attributes)
+
+
+class Page:
+    """The page of the client's file, in Chromium, as it is when everything is drawn."""
+
+    def __init__(self, browser: Browser, client: Client) -> None:
+        self.browser, self.run, self.wait = browser, browser.run, browser.wait
         browser.open(f"http://127.0.0.1:{client.port}{client.word}")
-        browser.wait("state && state.ended && !state.job && !at('left').hidden")
+        self.wait("state && state.ended && !state.job && at('name-of-ours').textContent === 'PSC: mean'")
+        self.wait(f"{SETTLED} && at('left').naturalWidth === 50")
 
-        def text(name: str) -> str:
-            return str(browser.run(f"at('{name}').textContent"))
+    def text(self, name: str) -> str:
+        return str(self.run(f"at('{name}').textContent"))
 
-        def choose(group: str, value: str) -> None:
-            browser.run(f"document.querySelector('#{group} input[value=\"{value}\"]').click()")
+    def choose(self, group: str, value: str) -> None:
+        self.run(f"document.querySelector('#{group} input[value=\"{value}\"]').click()")
 
-        assert text("name") == NAME, "a name is text"
-        browser.wait("at('leftname').textContent.startsWith('PSC: mean')")
-        assert text("size") == f"{len(data):,} bytes"
-        assert browser.run("at('left').naturalWidth") == 50
-        last = browser.run("at('left').src")
 
-        browser.run("go(2)")  # the slider's handler
-        browser.wait(f"at('left').src !== {json.dumps(last)} && current().views.mean !== undefined")
-        assert "round 2 of 5" in text("rate")
-        choose("views", "uncertainty")
-        browser.wait("!at('legend').hidden && at('leftname').textContent.startsWith('PSC: uncertainty')")
-        choose("others", "jpeg")
-        browser.wait("at('rightname').textContent.includes('dB') && at('right').naturalWidth === 50")
-        assert "JPEG cannot go this low" in text("aboutother")
-        browser.run("at('split').value = 20; at('split').oninput()")
-        assert browser.run("at('left').style.clipPath") == "inset(0px 80% 0px 0px)"
-        choose("others", "")
-        assert browser.run("at('right').hidden && at('left').style.clipPath === ''")
-        browser.run("go(1); at('play').click()")
-        browser.wait("current().number === 5 && !ui.playing")
-
-        for width in (320, 390, 800, 1600):
-            browser.resize(width, 800, mobile=width < 500)
-            browser.run("fit()")
-            assert browser.run("document.documentElement.scrollWidth") <= width
-        colours = []
-        for dark in (False, True):
-            browser.resize(1280, 860, dark=dark)
-            colours.append(browser.run("getComputedStyle(document.body).backgroundColor"))
-        assert colours[0] != colours[1]
+@pytest.fixture
+def page(tmp_path: Path, client: Client) -> Iterator[Page]:
+    if PROGRAM is None:
+        pytest.skip("there is no Chromium")
+    with Browser(tmp_path) as browser:
+        found = Page(browser, client)
+        yield found
         assert browser.errors == []
+
+
+@pytest.mark.slow
+def test_the_page_goes_through_the_rounds(page: Page, data: bytes) -> None:
+    assert page.text("name") == NAME, "a name is text"
+    assert page.text("size") == f"{len(data):,} bytes"
+    last = page.run("at('left').src")
+    page.run("go(2)")  # the slider's handler
+    page.wait(f"at('left').src !== {json.dumps(last)} && current().views.mean !== undefined")
+    assert "round 2 of 5" in page.text("rate")
+    page.run("go(1); at('play').click()")
+    page.wait("current().number === 5 && !ui.playing")
+
+
+@pytest.mark.slow
+def test_the_page_has_four_beside_each_other(page: Page, client: Client, data: bytes) -> None:
+    def caption(name: str) -> str:
+        found = client.json(f"other/{name}/5.json")
+        return f"{found['size']:,} bytes{found['psnr']:.2f} dB"
+
+    ours = f"{len(data):,} bytes{client.state()['moments'][-1]['views']['mean']:.2f} dB"
+    captions = f"{FIGURES}.map(f => f.querySelector('figcaption').textContent.trim())"
+    assert page.run(captions)[1:] == [ours, caption("avif"), caption("jpeg")]
+    assert page.run(f"{FIGURES}.every(f => f.querySelector('img:not([hidden])').naturalWidth === 50)")
+    page.run("beside[1].choice.value = 'webp'; beside[1].choice.onchange()")
+    page.wait(f"{SETTLED} && beside[1].shown === 'other/webp/5'")
+    assert page.run(captions)[3] == caption("webp")
+    page.run("beside[1].choice.value = 'jpeg'; go(2)")
+    page.wait(f"{SETTLED} && beside[1].shown === 'other/jpeg/2'")
+    assert "JPEG cannot go this low" in page.run(f"{FIGURES}[3].querySelector('.note').textContent")
+
+
+@pytest.mark.slow
+def test_the_page_lays_over_where_samples_differ(page: Page) -> None:
+    assert page.run("at('map').hidden && at('legend').hidden")
+    page.run("at('overlay').click()")
+    page.wait("!at('map').hidden && !at('legend').hidden && at('map').naturalWidth === 50")
+    assert page.text("name-of-ours") == "PSC: mean"
+    over = "getComputedStyle(at('map'))"
+    assert page.run(f"{over}.maskMode === 'luminance' && {over}.maskImage.includes(at('map').src)")
+    page.run("go(4)")  # it is drawn for a sample, too
+    page.choose("views", "sample")
+    page.wait("'uncertainty' in current().views && at('name-of-ours').textContent === 'PSC: sample'")
+    page.wait("!at('map').hidden")
+    page.choose("views", "uncertainty")  # the map itself
+    page.wait("at('map').hidden && at('name-of-ours').textContent === 'PSC: uncertainty'")
+    assert not page.run("at('legend').hidden")
+
+
+@pytest.mark.slow
+def test_the_page_has_one_over_the_other_and_zooms(page: Page) -> None:
+    page.choose("layouts", "split")
+    page.wait("at('psc').querySelector('img.other').naturalWidth === 50")
+    assert page.run(f"{FIGURES}.length") == 1
+    page.run("at('split').value = 20; at('split').oninput()")
+    assert page.run("at('ours').style.clipPath") == "inset(0px 80% 0px 0px)"
+    page.choose("layouts", "alone")
+    assert page.run("at('bar').offsetParent === null && at('ours').style.clipPath === ''")
+    page.choose("layouts", "beside")
+    page.browser.resize(800, 800)
+    page.choose("zooms", "4")
+    page.wait("at('original').querySelector('.stage').offsetWidth === 200")
+    page.run("at('psc').querySelector('.scroll').scrollTo(15, 0)")
+    page.wait(f"{FIGURES}.every(f => f.querySelector('.scroll').scrollLeft === 15)")
+
+
+@pytest.mark.slow
+def test_the_page_fits_desks_and_telephones(page: Page) -> None:
+    def places() -> tuple[int, int]:
+        """Columns and rows of pictures."""
+        at = page.run(f"{FIGURES}.map(f => [f.offsetLeft, f.querySelector('.scroll').offsetTop])")
+        return len({left for left, _ in at}), len({top for _, top in at})
+
+    assert places() == (4, 1)
+    page.browser.resize(390, 600, mobile=True)
+    assert places() == (2, 2)
+    assert page.run("scrollY === 0 && at('bytes').getBoundingClientRect().bottom < innerHeight")
+    assert page.run("at('bytes').offsetHeight >= 44")
+    for layout in ("beside", "split", "alone"):
+        page.choose("layouts", layout)
+        for width in (320, 390, 701, 800, 1600):
+            page.browser.resize(width, 800, mobile=width < 500)
+            page.run("fit()")
+            assert page.run("document.documentElement.scrollWidth") <= width
+    colours = []
+    for dark in (False, True):
+        page.browser.resize(1280, 860, dark=dark)
+        colours.append(page.run("getComputedStyle(document.body).backgroundColor"))
+    assert colours[0] != colours[1]

@@ -47,16 +47,24 @@ class Comparison:
         self._decoded = cache(self._decode)
 
     def _remembering(self, codec: Codec) -> Codec:
-        encode = cache(lambda setting: codec.encode(self._original, setting))
+        # of a copy: Pillow leaves a save's options on the picture, and codecs work at the same time
+        encode = cache(lambda setting: codec.encode(self._original.copy(), setting))
         return replace(codec, encode=lambda _, setting: encode(setting))
 
     def at(self, name: str, size: int) -> Other:
         """A codec's picture at a size in bytes; takes seconds the first time."""
         with self._locks[name]:
             codec = self.codecs[name]
-            data = nearest_below(codec, self._original, size).data
+            data = nearest_below(self._within(codec, size), self._original, size).data
             distance, png = self._decoded(name, data)
             return Other(len(data), distance, len(data) <= size, png)
+
+    def _within(self, codec: Codec, size: int) -> Codec:
+        """The codec up to a setting that is too large: small files are made in less time than large ones."""
+        end, settings = 1, codec.settings
+        while end < len(settings) and len(codec.encode(self._original, settings[end])) <= size:
+            end *= 2
+        return replace(codec, settings=settings[: end + 1])
 
     def _decode(self, name: str, data: bytes) -> tuple[float, bytes]:
         image = self.codecs[name].decode(data).convert(self._original.mode)
