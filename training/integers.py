@@ -51,22 +51,23 @@ class Quantised(nn.Module):
 
     def __init__(self, inner: Convolution, unit: torch.Tensor, low: int, high: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(inner.kernel().detach().clone())
-        self.stride = inner.stride
+        self.inner = inner
         self.register_buffer("unit", unit[None, :, None, None].clone())
         self.low, self.high = low, high
 
     def scale(self) -> torch.Tensor:
         """(O, 1, 1, 1): what one of the sums stands for."""
-        return (self.weight.detach() * self.unit).abs().amax((1, 2, 3), keepdim=True) / WEIGHT_LIMIT + 1e-12
+        weight = self.inner.kernel().detach() * self.unit
+        return weight.abs().amax((1, 2, 3), keepdim=True) / WEIGHT_LIMIT + 1e-12
 
     def integers(self) -> torch.Tensor:
-        return _through(self.weight * self.unit / self.scale(), -WEIGHT_LIMIT, WEIGHT_LIMIT)
+        weight = self.inner.kernel() * self.unit / self.scale()
+        return _through(weight, -WEIGHT_LIMIT, WEIGHT_LIMIT)
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
         a = _through(h / self.unit, self.low, self.high) if self.low < 0 else h
-        padding = self.weight.shape[-1] // 2 if self.stride == 1 else 0
-        sums = functional.conv2d(a, self.integers(), stride=self.stride, padding=padding)
+        padding = self.inner.side // 2 if self.inner.stride == 1 else 0
+        sums = functional.conv2d(a, self.integers(), stride=self.inner.stride, padding=padding)
         return sums * self.scale().flatten()[:, None, None]
 
 
