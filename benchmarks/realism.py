@@ -38,7 +38,7 @@ VARIANTS: tuple[tuple[Sampler, int, int], ...] = (
     (ddrm.draw, RESTORED_LOWEST, 3), (ddrm.draw, 62, 8), (ddrm.draw, HIGHEST, 20),
     (multistep.draw, 50, 4), (multistep.draw, 53, 6), (multistep.draw, 56, 6), (multistep.draw, 56, 8),
     (multistep.draw, 59, 10), (multistep.draw, 62, 12), (multistep.draw, 74, 16),
-    (pigdm.draw, 56, 8), (pigdm.draw, 62, 12), (pigdm.draw, HIGHEST, 40),
+    (pigdm.draw, 56, 8), (pigdm.draw, 62, 12),
 )  # fmt: skip
 
 

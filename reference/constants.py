@@ -23,7 +23,7 @@ RESTART_LEVEL = 42
 """The lowest that a draw starts from at the level of the last round."""
 RESTORATION_LEVEL, RESTORATION_STEPS = 50, 3
 """The same for a mean (section 12), and its steps."""
-SAMPLE_LEVEL, SAMPLE_STEPS = 56, 8
+SAMPLE_LEVEL, SAMPLE_STEPS = 50, 4
 """The same for a sample."""
 CLAMP = 1.5
 BATCH_PIXELS = 2**20
@@ -81,7 +81,7 @@ JACOBI_SWEEPS = 5
 # Section 10: levels (scale, window, samples, start, end, estimates) and rounds, as in the text.
 _COARSE = (16, 4, 12, 74, 32, 1)
 _ROUNDS = "2: 3, 14; 3, 8 x 14; F, 8; 1: 6, 14; 6, 5 x 7; F, 5; 0: {}, 5; F, 3"
-_DEFAULT = ((1, 8, 8, 64, 44, 3), (4, 8, 10, 74, 38, 2), _COARSE)
+_DEFAULT = ((1, 8, 6, 64, 44, 3), (4, 8, 7, 74, 38, 2), _COARSE)
 NAMED_PLANS = {
     1: (_DEFAULT, _ROUNDS.format(10)),
     2: (((1, 0, 16, 74, 32, 1),), "0: 12, 20 x 255"),
@@ -94,7 +94,7 @@ NAMED_PLANS = {
     ),
     7: (((1, 8, 4, 64, 44, 3), (4, 8, 6, 74, 38, 2), _COARSE), _ROUNDS.format(8)),
     8: (((1, 8, 6, 64, 44, 3), (4, 8, 6, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
-    9: (((1, 8, 6, 64, 44, 3), (4, 8, 8, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
+    9: (((1, 8, 8, 64, 44, 3), (4, 8, 10, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
     10: (((1, 8, 10, 64, 44, 3), (4, 8, 10, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
     11: (((1, 8, 12, 64, 44, 3), (4, 8, 12, 74, 38, 2), _COARSE), _ROUNDS.format(10)),
     12: (
@@ -109,7 +109,7 @@ NAMED_PLANS = {
 PAPER_PLANS = (2, 4)
 
 # Section 14.
-EMBEDDED_PRIOR = "0853973c"
+EMBEDDED_PRIOR = "2691a6cd"
 
 # Section 16.
 CAPTION_MODEL = "0367f4f5d26592be5840f53b3a88aa90f9af09af207a2ae8ed1f267eefaa18ad"

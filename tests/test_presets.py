@@ -28,7 +28,7 @@ def test_more_effort_is_more_evaluations() -> None:
     costs = [plan.nfe(len(plan.rounds)) for plan in EFFORTS.values()]
     assert costs == sorted(set(costs))
     assert EFFORTS[DEFAULT_EFFORT] is DEFAULT
-    assert psc.settings(40) == psc.settings(40, effort=DEFAULT_EFFORT) == psc.settings(40, effort=5)
+    assert psc.settings(40) == psc.settings(40, effort=DEFAULT_EFFORT) == psc.settings(40, effort=4)
     assert len({psc.settings(40, effort=effort) for effort in EFFORTS}) == len(EFFORTS)
 
 

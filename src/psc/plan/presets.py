@@ -44,7 +44,7 @@ EFFORTS = {
     1: _effort((4, 4, 12), (10, 4), (4, 3), rows=8),
     2: _effort((4, 6, 12), (14, 5), (5, 3), rows=8),
     3: _effort((6, 6, 12), (14, 5), (5, 3)),
-    4: _effort((6, 8, 12), (14, 5), (5, 3)),
+    4: _effort((6, 7, 12), (14, 5), (5, 3)),
     5: _effort((8, 10, 12), (14, 5), (5, 3)),
     6: _effort((10, 10, 12), (14, 5), (5, 3)),
     7: _effort((12, 12, 12), (14, 5), (5, 3)),
@@ -52,7 +52,7 @@ EFFORTS = {
     9: _effort((16, 16, 16), (14, 5), (8, 5), rows=12, end=40),
 }
 """Time for size, along what was measured (docs/speed.md): 45 to 270 network evaluations per pixel."""
-DEFAULT_EFFORT = 5
+DEFAULT_EFFORT = 4
 DEFAULT = EFFORTS[DEFAULT_EFFORT]
 
 PROGRESSIVE = Plan(
@@ -95,7 +95,7 @@ def at_step(index: int, seed: int = 0, effort: int | None = None) -> Settings:
     Args:
         index: Of the step, FINEST_STEP to 255: :func:`psc.plan.plan.step_size`.
         seed: Of the noise, 0 to 2^64 - 1.
-        effort: 1 (fastest) to 9 (smallest file), None for 5.
+        effort: 1 (fastest) to 9 (smallest file), None for 4.
 
     Raises:
         PscError: For a number out of range.
@@ -112,7 +112,7 @@ def finest(preset: str, seed: int = 0, effort: int | None = None) -> Settings:
     Args:
         preset: One of PRESETS.
         seed: Of the noise, 0 to 2^64 - 1.
-        effort: Of the preset "default": 1 to 9, None for 5.
+        effort: Of the preset "default": 1 to 9, None for 4.
 
     Raises:
         PscError: For an unknown preset, or a number out of range.
@@ -130,7 +130,7 @@ def settings(quality: float, preset: str = "default", seed: int = 0, effort: int
         preset: "default", "progressive" (measured at twice the step and then refined), "paper" (the published
             scheme); "latent" and "latent-paper" for models of latents.
         seed: Of the noise, 0 to 2^64 - 1.
-        effort: Of the preset "default", 1 (fastest) to 9 (smallest), None for 5; the others have none.
+        effort: Of the preset "default", 1 (fastest) to 9 (smallest), None for 4; the others have none.
 
     Returns:
         A plan, how many of its rounds, a quantiser step, the seed: for :func:`psc.encode_with`.

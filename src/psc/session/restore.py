@@ -37,7 +37,7 @@ Shown = Callable[[torch.Tensor], torch.Tensor]
 RESTORED_LOWEST, CARRIED_STEPS = 50, 3
 """Carried particles start at this level at least (sigma = 0.29) for a mean, in so many steps."""
 SINGLE: dict[str, tuple[Sampler, int, int]] = {
-    "sample": (multistep.draw, 56, 8),
+    "sample": (multistep.draw, 50, 4),
     "ddrm": (ddrm.draw, HIGHEST, 20),
     "pigdm": (pigdm.draw, HIGHEST, 40),
 }
