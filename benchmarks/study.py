@@ -27,7 +27,7 @@ def changed(k: int, rows: int | None = None, **changes: int) -> Plan:
 VARIANTS = {
     "default": DEFAULT,
     "before": BEFORE,
-    "full resolution: 1 estimate, 7 rows": changed(0, 7, estimates=1),
+    "full resolution: 1 estimate, 5 rows": changed(0, 5, estimates=1),
     "full resolution: 2 estimates": changed(0, estimates=2),
     "full resolution: windows of 16x16": changed(0, window=16),
     "full resolution: end 32": changed(0, end=32),

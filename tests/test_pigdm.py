@@ -56,7 +56,7 @@ def test_the_guided_estimate_is_the_posteriors(level: float) -> None:
     want = torch.linalg.solve(precision, (x / level**2 + y @ rows / SIGMA_Y**2).T).T
     how = Draw(HIGHEST, 2, SIGMA_Y, 1, 0, 0)
     x = x.reshape(3, 1, SIDE, SIDE).float()
-    found = pigdm.Guide(isotropic(), projection(rows, y), how, 1)(x, x, level).flatten(1)
+    found = pigdm.Guide(isotropic(), projection(rows, y), how, 1)(x, x, level, 0).flatten(1)
     assert (found - want).abs().max() < 5e-5
 
 
@@ -70,7 +70,7 @@ def test_grey_under_a_colour_prior_is_known_to_be_grey() -> None:
     how = Draw(HIGHEST, 2, SIGMA_Y, 1, 0, 0)
     guide = pigdm.Guide(isotropic(3), projection(rows, y), how, 1)
     grey, colours = x[0].reshape(1, 1, SIDE, SIDE).float(), noise.reshape(1, 3, SIDE, SIDE).float()
-    assert (guide(grey, colours, level).flatten() - want).abs().max() < 5e-5
+    assert (guide(grey, colours, level, 0).flatten() - want).abs().max() < 5e-5
 
 
 def test_samples_have_the_posteriors_mean_and_covariance() -> None:
