@@ -21,7 +21,8 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
     The trial finds what a format does not take: a mode, a side of 20000 pixels, a library that is missing.
 
     Args:
-        target: A file's name, or ``-`` for standard output, which gets a PNG file.
+        target: A file's name, or ``-`` for standard output, which gets a PNG file, as do pipes and devices
+            without a suffix.
         mode: Of the picture to come.
         size: Width and height of the picture to come.
 
@@ -32,7 +33,9 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
         PscError: If no such file can be written.
     """
     opening.register_heic()
-    suffix = ".png" if target == files.STDIO else Path(target).suffix.lower()
+    suffix = "" if target == files.STDIO else Path(target).suffix.lower()
+    if not suffix and (target == files.STDIO or files.is_stream(target)):
+        suffix = ".png"
     name = Image.registered_extensions().get(suffix, "")
     if name not in Image.SAVE:
         raise PscError(f"no picture format {suffix!r} can be written; use .png, .tiff, .jpg or .webp")
@@ -64,9 +67,8 @@ def encode_picture(image: Image.Image, name: str) -> bytes:
         PscError: If the format does not take the picture.
     """
     options, lost = embedding(image, name)
-    if orientation(image.info) != orientation(
-        {key: image.info[key] for key in ITEMS if key in image.info.keys() - lost}
-    ):
+    told = set(ITEMS) - lost - ({"xmp"} if "exif" in lost else set())  # viewers look for it in EXIF alone
+    if orientation(image.info) != orientation({key: image.info[key] for key in told & image.info.keys()}):
         image = upright(image)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they have been given
