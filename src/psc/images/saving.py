@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from psc import files
 from psc.errors import PscError
-from psc.images import opening
+from psc.images import opening, suffixes
 from psc.images.embedding import ITEMS, embedding, saved
 from psc.images.orientation import orientation, upright
 
@@ -38,7 +38,11 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
         suffix = ".png"
     name = Image.registered_extensions().get(suffix, "")
     if name not in Image.SAVE:
-        raise PscError(f"no picture format {suffix!r} can be written; use .png, .tiff, .jpg or .webp")
+        remedy = suffixes.HEIC if suffixes.REMEDIES.get(suffix) == suffixes.HEIC else ""
+        raise PscError(
+            f"no picture format {suffix!r} can be written; use .png, .tiff, .jpg or .webp"
+            + (f", or {remedy}" if remedy else "")
+        )
     trial = Image.new(mode, size if size[0] * size[1] <= TRIAL_PIXELS else (64, 64))
     try:
         data = encode_picture(trial, name)
