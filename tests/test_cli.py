@@ -639,6 +639,9 @@ def test_named_pipes(psc: Psc, folder: Path, encoded: bytes) -> None:
     with subprocess.Popen(f"cat {folder}/a.png > {pipe}", shell=True):
         assert psc("encode", pipe, folder / "c.psc", "-q5").code == 0
     assert (folder / "c.psc").read_bytes() == encoded
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert psc("decode", folder / "c.psc", pipe, "--restore", "preview").code == 0
+        assert reader.communicate()[0].startswith(b"\x89PNG")  # as standard output gets
     assert pipe.is_fifo()
 
 

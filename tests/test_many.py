@@ -313,6 +313,8 @@ def test_a_pattern_over_loops_of_links(folder: Path) -> None:
     assert found("in/**/other/**/*.png") == twice
     assert found(f"{folder}/in/**/z.png") == [str(folder / name) for name in every[1:3]]
     assert found("outside/**") == ["outside/far.png"]
+    assert found("**/**/*.png") == [*every[:3], "outside/far.png"]
+    assert found("**/in/**/**/z.png") == every[1:3]
 
 
 @pytest.mark.parametrize(

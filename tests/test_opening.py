@@ -170,6 +170,12 @@ def test_heic_without_pillow_heif_names_the_remedy(tmp_path: Path, monkeypatch: 
         open_image(tmp_path / "b.png")
 
 
+def test_a_format_that_needs_a_package_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "registered_extensions", dict)
+    with pytest.raises(psc.PscError, match=r"'\.heic' can be written; .*psc-codec\[heic\]"):
+        saving.picture_format("photo.HEIC", "RGB", (8, 8))
+
+
 def test_a_pillow_heif_that_does_not_load_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = ModuleType("pillow_heif")
     fake.__spec__ = sys.__spec__

@@ -76,6 +76,11 @@ def test_an_orientation_that_xmp_has() -> None:
     assert Image.open(io.BytesIO(encode_picture(image, "PNG"))).size == (32, 20)
     large = tagged(picture(), xmp=packet, exif=exif(1) + bytes(70000))
     assert orientation(large.info) == 1  # EXIF goes first
+    large = tagged(picture(), xmp=packet, exif=exif(6) + bytes(70000))
+    with pytest.warns(UserWarning, match="JPEG files cannot hold this picture's exif"):
+        written = Image.open(io.BytesIO(encode_picture(large, "JPEG")))
+    assert written.size == (20, 32)  # most viewers do not look into the XMP that is left
+    assert orientation(written.info) == 1
     assert split(image, strip=True)[0].size == (20, 32)  # type: ignore[union-attr]
 
 

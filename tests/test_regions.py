@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 import psc
 from psc.bitstream import regions
 from psc.bitstream.fields import Fields
 from psc.bitstream.header import crc16, unpack
+from psc.cli import region
+from psc.cli.encode_job import EncodeJob
 from psc.cli.region import read_roi
 from psc.errors import PscError
 from psc.images.opening import read_image
+from psc.images.orientation import turned
 from psc.images.picture import Picture
-from psc.images.regions import UNIMPORTANT, Roi, regions_of
+from psc.images.regions import UNIMPORTANT, Roi, Seen, regions_of
 from psc.plan.plan import OCTAVE, Settings, step_size
 from psc.plan.presets import PAPER, PROGRESSIVE, at_step
 from psc.plan.regions import MOST_OFFSET, NOTHING, Regions
@@ -150,6 +153,13 @@ def test_where_alpha_is_clear_nothing_is_measured() -> None:
         ([(0, 0, 9.5, 10)], "whole pixels"),
         ([(0, 0, 9, 10, 1.5)], "up to 1"),
         ([(0, 0, 9)], r"the box \(0, 0, 9\)"),
+        ((0, 0, 9, 10), "the box 0 came"),
+        ([None], "the box None"),
+        ([(0, 0, "x", 5)], "the box"),
+        (["1234"], "the box '1234'"),
+        (5, "the region 5 came"),
+        (True, "the region True came"),
+        (b"alpha", "the region b'alpha' came"),
     ],
 )
 def test_what_says_nothing_of_this_picture_is_refused(roi: Roi, reason: str) -> None:
@@ -170,13 +180,72 @@ def test_plans_and_priors_without_blocks_are_refused(gaussian_prior: HaarGaussia
 def test_the_command_line_says_the_same() -> None:
     assert read_roi([]) is None
     assert read_roi(["alpha"]) == "alpha"
-    assert read_roi(["1,2,3,4", "5,6,7,8,.5"]) == [[1, 2, 3, 4], [5, 6, 7, 8, 0.5]]
+    assert read_roi(["1,2,3,4", "5, 6, 7, 8, .5"]) == Seen([[1, 2, 3, 4], [5, 6, 7, 8, 0.5]])
     mask = read_roi([str(PHOTO)])
-    assert isinstance(mask, Image.Image)
+    assert isinstance(mask, Seen)
+    assert isinstance(mask.region, Image.Image)
     with pytest.raises(PscError, match="boxes alone"):
         read_roi(["alpha", "1,2,3,4"])
     with pytest.raises(PscError, match="the box 1,2,3 came; expected x,y,width,height"):
         read_roi(["1,2,3"])
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_the_command_line_means_the_picture_as_it_is_seen(number: int, tmp_path: Path) -> None:
+    image = photograph()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = number
+    image.info["exif"] = exif.tobytes()
+    upright = turned(image, number)
+    mask = Image.new("L", upright.size)
+    mask.paste(255, (3, 5, 30, 40))
+    mask.paste(128, (100, 70, 120, 90))
+    mask.save(tmp_path / "mask.png")
+    boxes = ["3,5,27,35", "100,70,20,20,.5"]
+    stripped = Picture.of(image, strip=True)
+    for said in (boxes, [str(tmp_path / "mask.png")]):
+        roi = read_roi(said)
+        assert roi is not None
+        # block by block of the pixels as they are stored: a side of 1 shows every pixel
+        found = np.reshape(offsets(roi, image, 1), (128, 192))
+        shown = np.asarray(turned(Image.fromarray(found.astype(np.int32)), number))
+        assert shown[5:40, 3:30].max() == 0
+        assert (shown == 0).sum() == 27 * 35
+        assert (shown[70:90, 100:120] == UNIMPORTANT // 2).all()
+        regions = regions_of(roi, stripped, 1)
+        assert regions is not None
+        assert [offset for count, offset in regions.runs for _ in range(count)] == shown.ravel().tolist()
+
+
+def test_a_mask_of_16_bits_is_scaled_to_its_depth(tmp_path: Path) -> None:
+    levels = np.zeros((128, 192), dtype=np.uint16)
+    levels[5, 70], levels[127, 191], levels[64:, :64] = 65535, 32896, 16448
+    Image.fromarray(levels).save(tmp_path / "mask.png")
+    expected = [UNIMPORTANT, 0, UNIMPORTANT, 24, UNIMPORTANT, 16]
+    with pytest.warns(UserWarning, match="65535 becomes 255"):
+        roi = read_roi([str(tmp_path / "mask.png")])
+    assert roi is not None
+    assert offsets(roi, photograph()) == expected
+    with pytest.warns(UserWarning, match="65535 becomes 255"):
+        assert offsets(Image.fromarray(levels), photograph()) == expected
+
+
+def test_a_mask_that_can_be_read_once_is_for_one_picture() -> None:
+    region.check_mask(["-"], ["a.png"], many=False)
+    region.check_mask(["alpha"], ["a.png", "b.png"], many=True)
+    with pytest.raises(PscError, match="cannot both be standard input"):
+        region.check_mask(["-"], ["-"], many=False)
+    with pytest.raises(PscError, match="the mask - can be read only once"):
+        EncodeJob(roi=("-",)).prepared(["a.png"], many=True)
+    with pytest.raises(PscError, match="can be read only once"):
+        region.check_mask(["/dev/null"], ["a.png"], many=True)
+
+
+def test_pillow_saves_with_a_region(gaussian_prior: HaarGaussian) -> None:
+    psc.register_pillow()
+    file = io.BytesIO()
+    small().save(file, "PSC", quality=5, roi=BOX, prior=gaussian_prior)
+    assert psc.info(file.getvalue())["regions"] == {"+0": 1, "+32": 1}
 
 
 def test_on_a_photograph_the_region_keeps_its_quality_and_the_rest_costs_less(

@@ -281,7 +281,7 @@ def test_pictures_damaged_anyhow(tmp_path: Path) -> None:
         (["encode", "picture.png", "/dev/full", "-fq0"], ["/dev/full", "No space left"]),
         (["decode", "nothing.png", "c.png"], ["not a PSC file"]),
         (["decode", "folder.png"], ["is a folder"]),
-        (["decode", "picture.psc", "/dev/full"], ["no picture format"]),
+        (["decode", "picture.psc", "/dev/full"], ["cannot write /dev/full"]),
         (["info", "folder.png"], ["Is a directory"]),
         (["info", "loop.png"], ["loop.png"]),
         (["truncate", "nothing.png", "--size", "9"], ["not a PSC file"]),

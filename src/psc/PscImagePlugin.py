@@ -36,6 +36,7 @@ OPTIONS = (
     "preset",
     "effort",
     "seed",
+    "roi",
     "prior",
     "strip",
     "keep_profile",

@@ -43,9 +43,9 @@ class DecodeJob:
         """The job whose ``dataclasses.asdict`` this is: how it reaches another process."""
         return cls(**fields)
 
-    def prepared(self, sources: list[str]) -> "DecodeJob":
+    def prepared(self, sources: list[str], *, many: bool = False) -> "DecodeJob":
         """The job for these files: itself."""
-        del sources
+        del sources, many
         return self
 
     @property

@@ -34,7 +34,7 @@ def run(job: batch.Job, arguments: list[str], place: Place, model: Model, output
         _one(job.prepared([source]), source, job.choose(source, target, place.force), model, output)
         return
     sources = batch.sources(arguments, job)
-    batch_report.many(job.prepared(sources.names), sources, place, model, output)
+    batch_report.many(job.prepared(sources.names, many=True), sources, place, model, output)
 
 
 def _in_and_out(arguments: list[str], place: Place) -> tuple[str, str | None]:

@@ -69,8 +69,9 @@ class EncodeJob:
         groups = {"goal": Goal, "changes": PlanChanges, "condition": Condition}
         return cls(**fields | {name: group(**fields[name]) for name, group in groups.items()})
 
-    def prepared(self, sources: list[str]) -> "EncodeJob":
-        """The job for these pictures, whose captions are read."""
+    def prepared(self, sources: list[str], *, many: bool = False) -> "EncodeJob":
+        """The job for these pictures, whose captions are read; PscError for a mask that will not be there."""
+        region.check_mask(self.roi, sources, many=many)
         captions = read_captions(sources, self.condition.captions_file)
         return replace(self, condition=replace(self.condition, captions=captions))
 

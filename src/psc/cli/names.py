@@ -73,11 +73,25 @@ def matches(pattern: str) -> list[str]:
 
     Each folder is entered once, by the shortest way, however many links lead to it: links may form a loop.
     """
-    return sorted(name for name in set(_expanded(pattern)) if Path(name).is_file())
+    found = sorted(name for name in set(_expanded(pattern)) if Path(name).is_file())
+    return _each_once(found) if EVERYWHERE in _parts(pattern) else found
+
+
+def _each_once(found: list[str]) -> list[str]:
+    """The names without those of a folder's file that another, shorter one leads to by another way."""
+    shortest: dict[str, str] = {}
+    for name in sorted(found, key=lambda name: (len(_parts(name)), name)):
+        folder, last = os.path.split(name)
+        shortest.setdefault(os.path.join(os.path.realpath(folder), last), name)  # noqa: PTH118
+    return sorted(shortest.values())
+
+
+def _parts(name: str) -> list[str]:
+    return name.replace(os.sep, "/").split("/")
 
 
 def _expanded(pattern: str) -> Iterator[str]:
-    parts = pattern.replace(os.sep, "/").split("/")
+    parts = _parts(pattern)
     if EVERYWHERE not in parts:
         yield from glob.glob(pattern)  # noqa: PTH207  (Path.glob matches hidden files, and knows no roots)
         return

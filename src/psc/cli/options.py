@@ -141,8 +141,8 @@ Roi = Annotated[
     list[str] | None,
     typer.Option(
         metavar="MASK|BOX|alpha",
-        help="What is important: a grey picture (bright is), x,y,width,height[,weight] (may be repeated), or "
-        "alpha. Elsewhere steps are up to four times as coarse.",
+        help="What is important: a grey picture (bright is), x,y,width,height[,weight] (may be repeated), "
+        "both of the picture as it is seen, or alpha. Elsewhere steps are up to four times as coarse.",
     ),
 ]
 Resume = Annotated[

@@ -68,8 +68,9 @@ def encode(
         seed: Of the noise, 0 to 2^64 - 1.
         roi: The region of interest, in whose blocks of 64x64 pixels the quality is what was asked for; the
             others get less, a step up to four times as coarse. A mask (bright is important; an image or a
-            uint8 array of the size of what is coded), boxes (x, y, width, height[, weight up to 1]), or
-            "alpha": what is transparent gets nothing.
+            uint8 array of the size of what is coded: the picture's pixels as they are stored, with strip as
+            they are seen), boxes (x, y, width, height[, weight up to 1]) in it, or "alpha": what is
+            transparent gets nothing.
         prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
             becomes part of the file.
         strip: Leave out what the picture carries but its alpha; an EXIF orientation is applied.

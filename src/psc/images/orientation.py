@@ -14,6 +14,8 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+INVERSES = {number: number for number in range(1, 9)} | {6: 8, 8: 6}
+"""The orientation that turns a picture back."""
 SIDEWAYS = (5, 6, 7, 8)
 """Those that make width of height."""
 

@@ -1,6 +1,7 @@
 """What is important in a picture, as users say it, to the offsets of its blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from psc.errors import PscError
+from psc.images import modes
 from psc.images.alpha import read_alpha
+from psc.images.orientation import INVERSES, SIDEWAYS, orientation, turned
 from psc.images.picture import Picture
 from psc.plan.regions import NOTHING, Regions
 
 ALPHA = "alpha"
-Roi = str | Image.Image | NDArray[Any] | Sequence[Sequence[float]]
+Mask = Image.Image | NDArray[Any]
+Boxes = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A mask, or boxes, of the picture as it is seen: upright, where its pixels are stored on their side."""
+
+    region: Mask | Boxes
+
+
+Roi = str | Mask | Boxes | Seen
 """ALPHA; a mask; or boxes (x, y, width, height[, weight])."""
 UNIMPORTANT = 32
 """The offset of a block without weight: two octaves, four times the step of those with weight 1."""
@@ -26,7 +40,8 @@ def regions_of(roi: Roi, picture: Picture, block: int) -> Regions | None:
 
     Args:
         roi: ALPHA: where the picture is transparent nothing is measured. A mask of the picture's size: bright
-            is important. Boxes: they are important, all else is not.
+            is important. Boxes: they are important, all else is not. Both are of the pixels as they are
+            coded, unless they are Seen.
         picture: What is encoded.
         block: The side of the plan's blocks; a block is as important as the most important pixel in it.
 
@@ -36,15 +51,11 @@ def regions_of(roi: Roi, picture: Picture, block: int) -> Regions | None:
     Raises:
         PscError: For a mask or a box that does not fit, or where nothing is important.
     """
-    height, width = picture.colours.shape[1:]
     if isinstance(roi, str):
         seen = _maxima(_alpha(roi, picture), block)
         offsets = np.where(seen > 0, 0, NOTHING)
     else:
-        if isinstance(roi, Image.Image | np.ndarray):
-            weights = _maxima(_mask(roi, width, height), block)
-        else:
-            weights = _maxima(_boxes(roi, width, height), block)
+        weights = _maxima(_weights(roi, picture), block)
         offsets = UNIT * np.rint((1 - weights) * (UNIMPORTANT / UNIT)).astype(int)
         offsets -= offsets.min()
     return Regions.of(offsets.ravel().tolist()) if offsets.any() else None
@@ -60,31 +71,53 @@ def _alpha(roi: str, picture: Picture) -> NDArray[np.uint8]:
     return _important(np.asarray(alpha))
 
 
-def _mask(roi: Image.Image | NDArray[Any], width: int, height: int) -> NDArray[np.float64]:
+def _weights(roi: Mask | Boxes | Seen, picture: Picture) -> NDArray[np.float64]:
+    """The weights, 0 to 1, of the pixels as they are coded."""
+    height, width = picture.colours.shape[1:]
+    number = orientation(picture.metadata) if isinstance(roi, Seen) else 1
+    width, height = (height, width) if number in SIDEWAYS else (width, height)
+    region = roi.region if isinstance(roi, Seen) else roi
+    of: Callable[..., NDArray[np.float64]] = _mask if isinstance(region, Image.Image | np.ndarray) else _boxes
+    weights = _important(of(region, width, height))
+    return weights if number == 1 else np.asarray(turned(Image.fromarray(weights), INVERSES[number]))
+
+
+def _mask(roi: Mask, width: int, height: int) -> NDArray[np.float64]:
     """A mask's weights, 0 to 1."""
-    mask = np.asarray(roi.convert("L") if isinstance(roi, Image.Image) else roi)
+    mask = np.asarray(modes.plain(roi).convert("L") if isinstance(roi, Image.Image) else roi)
     if mask.shape != (height, width) or mask.dtype != np.uint8:
         raise PscError(
             f"a mask of shape {mask.shape} and type {mask.dtype} came; expected 8-bit grey levels, {height} "
             f"rows of {width}: the size of the picture"
         )
-    return _important(mask / 255)
+    return mask / 255
 
 
-def _boxes(boxes: Sequence[Sequence[float]], width: int, height: int) -> NDArray[np.float64]:
+def _boxes(boxes: Boxes, width: int, height: int) -> NDArray[np.float64]:
     """The weights of boxes, 0 to 1; where they overlap the greatest."""
+    if not isinstance(boxes, list | tuple):
+        raise PscError(f"the region {boxes!r:.60} came; expected {ALPHA!r}, a mask or a list of boxes")
     weights = np.zeros((height, width))
     for box in boxes:
-        x, y, w, h, weight = (*box, 1.0)[:5] if len(box) in (4, 5) else (0, 0, 0, 0, 0)
-        whole = all(float(side).is_integer() for side in (x, y, w, h))
+        x, y, w, h, weight = _sides(box)
+        whole = all(side.is_integer() for side in (x, y, w, h))
         if not (whole and 0 <= x < x + w <= width and 0 <= y < y + h <= height and 0 < weight <= 1):
             raise PscError(
-                f"the box {tuple(box)} came; expected x, y, width, height in whole pixels inside the picture "
+                f"the box {box!r:.60} came; expected x, y, width, height in whole pixels inside the picture "
                 f"of {width}x{height}, and perhaps a weight, above 0 and up to 1"
             )
         inside = weights[int(y) : int(y + h), int(x) : int(x + w)]
         np.maximum(inside, weight, out=inside)
-    return _important(weights)
+    return weights
+
+
+def _sides(box: Sequence[float]) -> list[float]:
+    """A box's numbers, with its weight; none that fit anywhere, if it is no box."""
+    try:
+        sides = [] if isinstance(box, str) else [float(side) for side in box]
+    except (TypeError, ValueError):
+        sides = []
+    return [*sides, 1.0][:5] if len(sides) in (4, 5) else [0.0] * 5
 
 
 def _important(values: NDArray[Any]) -> NDArray[Any]:

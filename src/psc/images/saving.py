@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from psc import files
 from psc.errors import PscError
-from psc.images import opening
+from psc.images import opening, suffixes
 from psc.images.embedding import ITEMS, embedding, saved
 from psc.images.orientation import orientation, upright
 
@@ -21,7 +21,8 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
     The trial finds what a format does not take: a mode, a side of 20000 pixels, a library that is missing.
 
     Args:
-        target: A file's name, or ``-`` for standard output, which gets a PNG file.
+        target: A file's name, or ``-`` for standard output, which gets a PNG file, as do pipes and devices
+            without a suffix.
         mode: Of the picture to come.
         size: Width and height of the picture to come.
 
@@ -32,10 +33,16 @@ def picture_format(target: str, mode: str, size: tuple[int, int]) -> str:
         PscError: If no such file can be written.
     """
     opening.register_heic()
-    suffix = ".png" if target == files.STDIO else Path(target).suffix.lower()
+    suffix = "" if target == files.STDIO else Path(target).suffix.lower()
+    if not suffix and (target == files.STDIO or files.is_stream(target)):
+        suffix = ".png"
     name = Image.registered_extensions().get(suffix, "")
     if name not in Image.SAVE:
-        raise PscError(f"no picture format {suffix!r} can be written; use .png, .tiff, .jpg or .webp")
+        remedy = suffixes.HEIC if suffixes.REMEDIES.get(suffix) == suffixes.HEIC else ""
+        raise PscError(
+            f"no picture format {suffix!r} can be written; use .png, .tiff, .jpg or .webp"
+            + (f", or {remedy}" if remedy else "")
+        )
     trial = Image.new(mode, size if size[0] * size[1] <= TRIAL_PIXELS else (64, 64))
     try:
         data = encode_picture(trial, name)
@@ -64,9 +71,8 @@ def encode_picture(image: Image.Image, name: str) -> bytes:
         PscError: If the format does not take the picture.
     """
     options, lost = embedding(image, name)
-    if orientation(image.info) != orientation(
-        {key: image.info[key] for key in ITEMS if key in image.info.keys() - lost}
-    ):
+    told = set(ITEMS) - lost - ({"xmp"} if "exif" in lost else set())  # viewers look for it in EXIF alone
+    if orientation(image.info) != orientation({key: image.info[key] for key in told & image.info.keys()}):
         image = upright(image)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they have been given
