@@ -24,10 +24,10 @@ def restore(sampler: Sampler, how: str) -> np.ndarray:
     return mean(sampler.particles)[0]
 
 
-def steps(sampler: Sampler) -> int:
-    """Of the draw of a mean."""
+def steps(sampler: Sampler, carried: int = constants.RESTORATION_STEPS) -> int:
+    """Of the draw of a mean or sample; carried: of particles of level 0."""
     if sampler.level == 0 and not sampler.plan.paper:
-        return constants.RESTORATION_STEPS
+        return carried
     rounds = sampler.plan.rounds
     return next((item.steps for item in rounds if item.level == 0), rounds[-1].steps)
 
@@ -35,7 +35,7 @@ def steps(sampler: Sampler) -> int:
 def sample(sampler: Sampler) -> np.ndarray:
     """One sample by a stochastic multistep sampler: (channels, height, width)."""
     x0, start = sampler.beginning(0, constants.SAMPLE_LEVEL)
-    levels = schedule(start, constants.LOWEST_LEVEL, constants.SAMPLE_STEPS)
+    levels = schedule(start, constants.LOWEST_LEVEL, steps(sampler, constants.SAMPLE_STEPS))
     x = now = last = x0[:1]
     step = 0.0
     for i, j in enumerate(levels):

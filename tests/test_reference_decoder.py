@@ -93,7 +93,7 @@ def test_of_a_cut_file_it_shows_what_the_program_shows(name: str, left: int) -> 
     data = golden(name)
     data = data[: len(data) - len(parse(data).body) + left]
     decoder, prior = finished(data, allow_partial=True), HaarGaussian(low=1.5, detail=(0.1, 0.25, 0.5))
-    for way in ("preview", "mean"):
+    for way in RESTORATIONS:
         image = psc.decode(data, restoration=way, prior=prior, allow_partial=True)
         assert np.array_equal(np.squeeze(decoder.picture(way), 2 if image.mode == "L" else ()), image)
 

@@ -68,8 +68,8 @@ def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -
 def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
     """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
 
-    steps: network evaluations per sample. By default those of SINGLE; for the mean CARRIED_STEPS, or the
-    plan's fresh steps where the particles are of a coarser level.
+    steps: network evaluations per sample. By default those of SINGLE, CARRIED_STEPS for the mean; for
+    mean and sample the plan's fresh steps where the particles are of a coarser level.
     """
     check(how, steps, session.prior)
     if how == "preview":
@@ -107,21 +107,26 @@ def samples(session: Session, steps: int | None = None, count: int | None = None
     return session.sample(0, Sampling(steps, count=count, lowest=RESTORED_LOWEST))
 
 
-def usual_steps(session: Session) -> int:
-    """Network evaluations for each of the samples of ``mean``, if nothing else is asked for."""
-    return CARRIED_STEPS if session.particles.carries(0) else session.plan.fresh_steps
+def usual_steps(session: Session, how: str = "mean") -> int:
+    """Network evaluations for each sample of a restoration, if nothing else is asked for.
+
+    Those of carried particles are few; coarser ones, and a paper plan's, take the plan's fresh steps.
+    """
+    _, lowest, steps = SINGLE.get(how, (None, RESTORED_LOWEST, CARRIED_STEPS))
+    return steps if lowest == HIGHEST or session.particles.carries(0) else session.plan.fresh_steps
 
 
 def evaluations(session: Session, how: Restoration) -> int:
     """Network evaluations of a restoration's usual steps, over all its samples."""
-    if how == "mean":
-        return usual_steps(session) * session.plan.levels[0].samples
-    return SINGLE[how][2] if how in SINGLE else 0
+    if how == "preview":
+        return 0
+    return usual_steps(session, how) * (session.plan.levels[0].samples if how == "mean" else 1)
 
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
-    sampler, lowest, usual = SINGLE[how]
-    return session.single(sampler, Sampling(steps or usual, number, lowest=lowest))[0]
+    sampler, lowest, _ = SINGLE[how]
+    steps = steps or usual_steps(session, how)
+    return session.single(sampler, Sampling(steps, number, lowest=lowest))[0]
 
 
 def _preview(session: Session) -> torch.Tensor:
