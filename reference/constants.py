@@ -21,7 +21,7 @@ NOISE_TABLE = "ee46eda6f743ea9b2949c72134d6385025bcc7573bb0fba98b3bf40224779880"
 LOWEST_LEVEL, HIGHEST_LEVEL = 32, 117
 RESTART_LEVEL = 42
 """The lowest that a draw starts from at the level of the last round."""
-RESTORATION_LEVEL, RESTORATION_STEPS = 50, 3
+RESTORATION_LEVEL, RESTORATION_END, RESTORATION_STEPS, RESTORATION_SAMPLES = 52, 40, 5, 2
 """The same for a mean (section 12), and its steps."""
 SAMPLE_LEVEL, SAMPLE_STEPS = 50, 4
 """The same for a sample."""

@@ -20,8 +20,11 @@ def restore(sampler: Sampler, how: str) -> np.ndarray:
         return preview(sampler)
     if how == "sample":
         return sample(sampler)
-    sampler.draw(0, steps(sampler), constants.RESTORATION_LEVEL, constants.LOWEST_LEVEL)
-    return mean(sampler.particles)[0]
+    end, count = constants.LOWEST_LEVEL, None
+    if sampler.level == 0 and not sampler.plan.paper:
+        end, count = constants.RESTORATION_END, constants.RESTORATION_SAMPLES
+    sampler.draw(0, steps(sampler), constants.RESTORATION_LEVEL, end, count)
+    return sampler.project(mean(sampler.particles), 0)[0]
 
 
 def steps(sampler: Sampler, carried: int = constants.RESTORATION_STEPS) -> int:
@@ -49,7 +52,7 @@ def sample(sampler: Sampler) -> np.ndarray:
             weight = round(2**12 * step / (2 * before)) / 2**12 if i > 1 else 0.0
             ahead = now + weight * (now - last)
             x = grid(ahead + q * q * (x - ahead), 16) + grid(sigma(j) * math.sqrt(1 - q * q) * own, 16)
-        last, now = now, sampler.estimate(x + grid(sigma(j) * (n - own), 16), 0, j)
+        last, now = now, sampler.project(sampler.estimate(x + grid(sigma(j) * (n - own), 16), 0, j), 0)
     return now[0]
 
 

@@ -63,12 +63,18 @@ class Sampler:
         return Known(np.zeros((windows, 0, numbers)), np.zeros((windows, 0)), np.zeros((windows, 0)), [])
 
     def draw(
-        self, k: int, steps: int, lowest: int = constants.RESTART_LEVEL, end: int | None = None
+        self,
+        k: int,
+        steps: int,
+        lowest: int = constants.RESTART_LEVEL,
+        end: int | None = None,
+        count: int | None = None,
     ) -> list[np.ndarray]:
-        """Draw the samples of level k; the estimates of the steps, the last one last."""
+        """Draw the samples of level k, or the first ``count``; the steps' estimates, the last one last."""
         level = self.plan.levels[k]
         end = level.end if end is None else end
         x0, start = self.beginning(k, max(lowest, end))
+        x0 = x0[:count]
         estimates = []
         for i, j in enumerate(schedule(start, end, steps)):
             x0 = self._step(x0, k, i, j)
@@ -111,13 +117,13 @@ class Sampler:
         return self.estimate(x, k, j, mirrored)
 
     def estimate(self, x: np.ndarray, k: int, j: int, mirrored: Sequence[int] = ()) -> np.ndarray:
-        """P of D of pictures x at noise level j, clamped; mirrored: whose mirror image is evaluated."""
+        """D of pictures x at noise level j, clamped; mirrored: whose mirror image is evaluated."""
         channels, own = self.prior.channels, self.shape[0]
         found = self._denoise(x, j, self.plan.levels[k].scale, mirrored)
         out = np.clip(grid(found, 16), -constants.CLAMP, constants.CLAMP)
         if channels != own:
             out = grid(out.sum(1, keepdims=True) / channels, 16)
-        return self.project(out, k)
+        return out
 
     def _noise(self, count: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
         """Section 4: of step i, for all particles."""

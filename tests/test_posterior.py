@@ -68,7 +68,7 @@ def sample(prior: HaarGaussian, windows: Windows, steps: int, sigma_y: float = 0
 
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
     how = Draw(HIGHEST, steps, sigma_y, 1, seed=1, index=0)
-    return drawn(draw, prior, everywhere(projector), start, how).double().flatten(1)
+    return projector(drawn(draw, prior, everywhere(projector), start, how)).double().flatten(1)
 
 
 def test_eigenvector_rows_give_the_exact_mean_and_the_next_eigenvectors() -> None:

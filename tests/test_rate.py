@@ -265,23 +265,16 @@ def test_a_bracket_ends_and_finds(first: int, scale: float, power: float, flat: 
         assert fine + 1 in bracket.tried
 
 
-def scripted(
-    monkeypatch: pytest.MonkeyPatch, decibels: Callable[[int], tuple[float, float]], certain: bool
-) -> list[int]:
-    """Attempts that come to what is written; the indices that are tried.
-
-    decibels: by how much an index is estimated to exceed the target, and does. certain: whether by measure.
-    """
+def scripted(monkeypatch: pytest.MonkeyPatch, decibels: Callable[[int], float]) -> list[int]:
+    """Attempts that exceed the target by what is written, in dB by index; the indices that are tried."""
     tried: list[int] = []
 
     def finish(self: PsnrTarget, side: Encoder, outlook: Outlook) -> Found:
         tried.append(side.session.settings.step_index)
-        estimated, measured = decibels(tried[-1])
-        over = measured if certain else estimated
-        return self._found(side, bytes(200 - tried[-1]), over, certain, first=estimated)
+        return self._found(side, bytes(200 - tried[-1]), decibels(tried[-1]))
 
     def measured(self: PsnrTarget, side: Encoder) -> float:
-        return decibels(side.session.settings.step_index)[1]
+        return decibels(side.session.settings.step_index)
 
     monkeypatch.setattr(PsnrTarget, "finish", finish)
     monkeypatch.setattr(PsnrTarget, "_over", measured)
@@ -293,28 +286,25 @@ def search_psnr() -> Found:
     return control.to_psnr(Picture.of(texture(8, 8)), 30.0, start, Context(PRIOR))
 
 
-def test_an_estimate_that_promised_too_much_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no restoration has confirmed is measured in the end, and the search goes on with finer steps."""
-    tried = scripted(monkeypatch, lambda index: (3.0, (100 - index) / 8), certain=False)
+def test_the_search_closes_in_on_a_psnr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An eighth of a dB a step, and the target where index 100 is."""
+    tried = scripted(monkeypatch, lambda index: (100 - index) / 8)
     found = search_psnr()
-    assert found.certain
-    assert found.miss < 100
+    assert found.miss < 1
     assert len(found.data) >= 100
-    assert min(tried) <= 100
-    assert len(tried) <= 2 * SEARCH.patience
+    assert len(tried) <= SEARCH.patience
 
 
-def test_a_step_that_falls_short_by_measure_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its estimate sent the search to coarser steps; they fall short, too."""
-    tried = scripted(monkeypatch, lambda index: (0.1, 0.1 if index == BEST_STEP else -0.01), certain=True)
+def test_steps_that_fall_short_lead_to_the_finest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By so little that every one but the finest falls short."""
+    tried = scripted(monkeypatch, lambda index: 0.1 if index == BEST_STEP else -0.01)
     assert search_psnr().miss == 0
     assert tried[-1] == BEST_STEP
     assert len(tried) <= 2 * SEARCH.patience
 
 
 def test_what_no_step_reaches_is_said_after_the_finest(monkeypatch: pytest.MonkeyPatch) -> None:
-    coarser = lambda index: (BEST_STEP - index) / 100  # noqa: E731
-    tried = scripted(monkeypatch, lambda i: (coarser(i) - 1.0, coarser(i) - 1.25), certain=False)
+    tried = scripted(monkeypatch, lambda index: (BEST_STEP - index) / 100 - 1.25)
     with pytest.raises(psc.PscError, match=r"30 dB came .* reaches is 28\.75$"):
         search_psnr()
     assert tried[-1] == BEST_STEP
@@ -328,8 +318,6 @@ def test_steps_close_in() -> None:
     steps.learn(110, 0.5)
     assert (steps.finest, steps.coarsest) == (101, 109)
     assert steps.next_index() == 104  # between them in logarithms, where .965 is expected
-    steps.only_finer()
-    assert (steps.finest, steps.coarsest) == (BEST_STEP, 99)
     steps.only_finest()
     assert steps.next_index() == BEST_STEP
     steps.learn(BEST_STEP, 0.9)

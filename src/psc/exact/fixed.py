@@ -32,7 +32,7 @@ def to_grid(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:
 
 
 def to_grid_(x: torch.Tensor, bits: int = STATE_BITS) -> torch.Tensor:
-    """The same for float64 numbers that are needed no more: in place, without a copy."""
+    """The same for floating-point numbers that are needed no more: in place, in their own type."""
     scale = float(2**bits)
     return x.mul_(scale).round_().mul_(1 / scale)
 

@@ -12,15 +12,17 @@ tau = sqrt(max(sigma^2 - sigma_y^2, 0)):
 
     x = P(x0 + (sigma - tau) n) + tau n
 
-The estimates themselves are projected, too (x0 := P(D(x; sigma))): with fresh noise at every step nothing
-else would remember y below sigma_y, where DDRM leaves the measurements alone.
+Below sigma_y tau is 0 and P still holds x to y, where DDRM leaves the measurements alone: with fresh noise at
+every step nothing else would remember them. The estimates x0 = D(x; sigma) stay as the network gives them: to
+project them as well would change next to nothing, since P P = P where measurements are trusted wholly, and new
+rows do not see what is measured. Who shows one as a picture projects it (psc.session.restore).
 """
 
 import math
 
 import torch
 
-from psc.exact import to_grid, to_grid_
+from psc.exact import to_grid_
 from psc.exact.fixed import LATENT_LIMIT, PIXEL_LIMIT
 from psc.plan.noise_levels import schedule, sigma
 from psc.posterior.grouping import each_group
@@ -54,8 +56,7 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
             estimate = evaluate(prior, x, sigma(j), how.scale, how.mirrored(step, some))
             kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
             x0 = own[:, kept : kept + channels]
-            for rows, project in projector(len(x)):
-                x0[:, :, rows] = project(bounded(prior, estimate[:, :, rows], channels))
+            x0[:] = bounded(prior, estimate, channels)
             count(len(x))
 
     each_group(prior, particles, anneal, progress)
@@ -87,6 +88,8 @@ def _noised(
 def bounded(prior: Prior, estimate: torch.Tensor, channels: int) -> torch.Tensor:
     """An estimate (B, C, h, w) as multiples of 2^-16 within bounds; of a grey picture, the colours' mean."""
     limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
-    bounded = to_grid(estimate).clamp_(-limit, limit)
+    bounded = to_grid_(estimate.clone()).clamp_(-limit, limit)  # exact in float32, too: by powers of two
     ratio = prior.channels // channels
-    return (to_grid(bounded.sum(1, keepdim=True) / ratio) if ratio > 1 else bounded).float()
+    if ratio == 1:
+        return bounded.float()
+    return to_grid_(bounded.double().sum(1, keepdim=True) / ratio).float()

@@ -19,7 +19,7 @@ from psc.prior.protocol import Prior
 
 GROUP, LATENT_GROUP = 2**20, 2**16
 """Pixels (particles x height x width) that go through a step together at most, one particle at least."""
-SMALLEST, LARGEST = 2**14, 2**17
+SMALLEST, LARGEST = 2**14, 2**21
 """Pixels of a thread's group; smaller ones would wait for the interpreter, not for the processor."""
 
 Anneal = Callable[[range, Count], None]

@@ -1,7 +1,7 @@
 """The target of a PSNR, which a picture reaches from above."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -10,10 +10,10 @@ from psc.images.pixels import psnr, to_image
 from psc.rate.forecast import Outcome
 from psc.rate.last_rounds import raise_error
 from psc.rate.targets import SHORT, Found, Outlook
-from psc.rate.tuning import FAIR, PSNR, PSNR_AIMS, SAMPLES
+from psc.rate.tuning import FAIR, PSNR, PSNR_AIMS
 from psc.session.encoder import Encoder
 from psc.session.grid import to_pictures
-from psc.session.restore import Restoration, restore, samples
+from psc.session.restore import Restoration, restore
 
 
 @dataclass(frozen=True)
@@ -42,22 +42,17 @@ class PsnrTarget:
         return self.allowed / float(outcome.error.sum())
 
     def finish(self, side: Encoder, outlook: Outlook) -> Found:
-        """The file of an attempt; measured, and corrected, if a few samples promise success."""
-        data, lambda_, first = side.file(), LAMBDA, self._estimated(side)
-        certain = first is None
-        over = first = self._over(side) if first is None else first
-        if -PSNR.doubt < over < (PSNR.forced if outlook.last else PSNR.corrected):
-            if over > PSNR.excess:
-                if corrected := self._corrected(side, over):
-                    (data, lambda_, over), certain = corrected, True
-            elif not certain:
-                over, certain = self._over(side), True
+        """The file of an attempt, measured, and corrected if it is a little too good."""
+        data, lambda_, first = side.file(), LAMBDA, self._over(side)
+        over, mended = first, PSNR.forced if outlook.last else PSNR.corrected
+        if PSNR.excess < first < mended and (corrected := self._corrected(side, first)):
+            data, lambda_, over = corrected
         fair = 1 / FAIR <= lambda_ / LAMBDA <= FAIR
-        return self._found(side, data, over, certain, fair=fair, first=first)
+        return self._found(side, data, over, fair=fair, first=first)
 
     def accept(self, side: Encoder) -> Found:
         """The file as it is, measured."""
-        return self._found(side, side.file(), self._over(side), True)
+        return self._found(side, side.file(), self._over(side))
 
     def reached(self, side: Encoder) -> bool:
         """Whether the mean restoration reaches the target; measured once the particles' mean is near it."""
@@ -65,19 +60,11 @@ class PsnrTarget:
             return False
         return self._over(side) >= 0
 
-    def confirm(self, found: Found) -> Found:
-        """A file whose PSNR is measured, unless it has been."""
-        if found.certain:
-            return found
-        again = self._found(found.side, found.data, self._over(found.side), True)
-        return replace(again, excess=found.excess)
-
     def _found(
         self,
         side: Encoder,
         data: bytes,
         over: float,
-        certain: bool,
         *,
         fair: bool = True,
         first: float | None = None,
@@ -85,7 +72,7 @@ class PsnrTarget:
         """A file that exceeds the target by ``over`` dB, and by ``first`` before it was corrected."""
         miss = SHORT - over if over < 0 else max(over - PSNR.excess, 0.0)
         excess = 10 ** ((over if first is None else first) / 10)
-        return Found(data, side, excess, miss, len(data), miss == 0 and fair, certain)
+        return Found(data, side, excess, miss, len(data), miss == 0 and fair)
 
     def _corrected(self, side: Encoder, over: float) -> tuple[bytes, float, float] | None:
         """A file that exceeds the target by less than ``over`` dB, its multiplier, by how much it does.
@@ -104,22 +91,6 @@ class PsnrTarget:
             share *= given / (10 ** (-measured / 10) - 10 ** (-over / 10))
         side.step_again(LAMBDA)
         return None
-
-    def _estimated(self, side: Encoder) -> float | None:
-        """By how many dB the target is exceeded, going by the first samples of the restoration.
-
-        The error of a mean of n samples is that of all of them and 1 / n of their variance. Samples beyond
-        black or white vary and are no error, so that flat pictures may come to less than none: None then.
-        """
-        height, width = self.picture.shape[1:]
-        some = samples(side.session, count=SAMPLES)[..., :height, :width][..., self.important].double()
-        error = float(((some.mean(0).clamp(-1, 1) - self.picture[:, self.important]) ** 2).sum())
-        spread = float(some.var(0).sum())
-        every = side.session.plan.levels[0].samples
-        error = error - spread / SAMPLES + spread / every
-        if not error > 0:
-            return None
-        return min(10 * math.log10(self.allowed / error), PSNR.highest)
 
     def _over(self, side: Encoder, how: Restoration = "mean") -> float:
         """By how many dB a restoration exceeds the target."""

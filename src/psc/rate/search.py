@@ -32,26 +32,12 @@ class Search:
 
     def run(self) -> tuple[Found, bool]:
         """The best file, and whether the finest step was tried."""
-        best = self._confirmed(self._best(None))
-        while best.miss >= SHORT and not self._steps.finest_tried:
-            self._steps.only_finer()  # an estimate was too high, and the search went the wrong way
-            best = self._confirmed(self._best(best))
-        return best, self._steps.finest_tried
-
-    def _confirmed(self, best: Found) -> Found:
-        """A file whose miss is certain; what that costs counts with its attempt."""
-        self._budget.spent -= best.session.nfe
-        best = self._target.confirm(best)
-        self._budget.spent += best.session.nfe
-        return best
-
-    def _best(self, best: Found | None) -> Found:
-        """Attempts until one is good or the cost is used up; then the best one."""
+        best: Found | None = None
         while best is None or not (best.good or self._is_over(best)):
             found = self._attempt()
             if best is None or (found is not None and found.better(best)):
                 best = found
-        return best
+        return best, self._steps.finest_tried
 
     def _is_over(self, best: Found) -> bool:
         """Whether no further attempt is possible, or none may be paid for."""

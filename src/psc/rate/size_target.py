@@ -56,7 +56,3 @@ class SizeTarget:
     def reached(self, side: Encoder) -> bool:
         """Whether there is no room for one more round."""
         return not has_room(side, self.limit)
-
-    def confirm(self, found: Found) -> Found:
-        """The file as it is: its size is certain."""
-        return found

@@ -69,10 +69,6 @@ class Steps:
         else:
             self.finest = index + 1
 
-    def only_finer(self) -> None:
-        """Nothing that was tried is fine enough, whatever was learnt: finer steps alone are left."""
-        self.coarsest, self.finest = min(self.done) - 1, BEST_STEP
-
     def only_finest(self) -> None:
         """Nothing but the finest step of all is left."""
         self.coarsest = self.finest = BEST_STEP

@@ -23,7 +23,6 @@ class Found:
         miss: By how much the file misses the target, 0 if it does not.
         loss: What counts among files that miss by the same: squared error, or bytes.
         good: Whether no other file could be much better.
-        certain: Whether ``miss`` is known, not estimated.
     """
 
     data: bytes
@@ -32,7 +31,6 @@ class Found:
     miss: float
     loss: float
     good: bool
-    certain: bool = True
 
     @property
     def session(self) -> Session:
@@ -84,8 +82,4 @@ class Target(Protocol):
 
     def reached(self, side: Encoder) -> bool:
         """Whether further rounds would be of no use."""
-        ...
-
-    def confirm(self, found: Found) -> Found:
-        """The file, its miss certain."""
         ...

@@ -105,14 +105,14 @@ class SizeTuning:
 
 @dataclass(frozen=True, kw_only=True)
 class PsnrTuning:
-    """How a PSNR is estimated, and what exceeds it is taken off.
+    """How a PSNR is met, and what exceeds it is taken off.
 
     By trial at commits c0fddcc and ce111eb: ``python -m benchmarks.targets VAL --psnr 25 29 --crop 128`` (24
     crops), judged by the attempts that targets took; ``excess`` is a choice.
 
     Attributes:
         excess: dB by which a target may be exceeded.
-        doubt: dB that the estimate may be wrong by.
+        doubt: dB that the particles' mean may be below the restoration (where rounds are added one by one).
         corrected: dB above the target that the last round can mend.
         forced: The same when no further attempt may be paid for.
         share: Squared error of the particles' mean for each of the restoration (validation photographs).
@@ -194,6 +194,6 @@ FAIR = math.e
 HALVINGS = 7
 """Times that a range of multipliers is halved (to about 4 %), or one of sizes (1 %). A choice."""
 SAMPLES = 2
-"""Samples of the restoration, or of the last round, that PSNR or bits are estimated from first. A choice."""
+"""Samples of the last round that its bits are estimated from first. A choice."""
 QUICK_STEPS = 4
 """Steps of the two samples with which full resolution is tried out: a twelfth of an encode. A choice."""

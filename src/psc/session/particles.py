@@ -33,6 +33,7 @@ class Sampling:
         steps: Of DDRM, network evaluations per sample.
         number: Of the first sample: each number has its own noise; number i starts from particle i mod s.
         count: How many samples; None for as many as the level has particles.
+        of: How many are drawn together, so that their noises sum to zero; None for as many as the level has.
         lowest: The least noise level that particles start from if they are carried over from this level;
             those of a coarser one start from the plan's for the level at least.
         end: The noise level of the last step.
@@ -42,6 +43,7 @@ class Sampling:
     steps: int
     number: int = 0
     count: int | None = None
+    of: int | None = None
     lowest: int = ROUNDS_LOWEST
     end: int = LOWEST
     estimates: int = 1
@@ -78,7 +80,8 @@ class Particles:
 
         Changes nothing but ``nfe``; gives the same samples again.
         """
-        draw = self._describe(k, self._first(k, how), how, coder, self._settings.plan.levels[k].samples)
+        of = how.of or self._settings.plan.levels[k].samples
+        draw = self._describe(k, self._first(k, how), how, coder, of)
         start = how.number % self._settings.plan.levels[k].samples
         found = self._start(k, pyramid)[start:][: how.count].repeat(1, how.estimates, 1, 1)
         self._draw(ddrm.draw, k, found, draw, pyramid, coder, report)

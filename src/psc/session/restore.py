@@ -16,6 +16,7 @@ docs/ablations.md the comparison).
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from numbers import Integral
 
 import torch
@@ -34,8 +35,9 @@ from psc.session.restorations import Restoration as Restoration
 from psc.session.session import Session
 
 Shown = Callable[[torch.Tensor], torch.Tensor]
-RESTORED_LOWEST, CARRIED_STEPS = 50, 3
-"""Carried particles start at this level at least (sigma = 0.29) for a mean, in so many steps."""
+CARRIED = Sampling(steps=5, count=2, of=2, lowest=52, end=40)
+"""The samples of a mean that go on from full resolution's particles: from sigma = 0.35 at least to 0.095, two
+with noises that are each other's opposite (docs/ablations.md)."""
 SINGLE: dict[str, tuple[Sampler, int, int]] = {
     "sample": (multistep.draw, 50, 4),
     "ddrm": (ddrm.draw, HIGHEST, 20),
@@ -68,14 +70,14 @@ def check(how: str, steps: int | None, prior: Prior, *, several: bool = False) -
 def restore(session: Session, how: Restoration = "mean", steps: int | None = None) -> torch.Tensor:
     """The picture (C, H, W) in [-1, 1] (or its latents), still padded, from all that is measured.
 
-    steps: network evaluations per sample. By default those of SINGLE, CARRIED_STEPS for the mean; for
+    steps: network evaluations per sample. By default those of SINGLE, CARRIED's for the mean; for
     mean and sample the plan's fresh steps where the particles are of a coarser level.
     """
     check(how, steps, session.prior)
     if how == "preview":
         return _preview(session)
     if how == "mean":
-        return _mean(samples(session, steps))[0].float()
+        return _mean(session, session.sample(0, _averaged(session, steps)))
     return _sample(session, how, steps, 0)
 
 
@@ -96,15 +98,17 @@ def mean_and_deviation(
     shown: what the samples (s, C, H, W) look like, if they are not pictures but latents.
     """
     check("mean", steps, session.prior)
-    found = samples(session, steps)
-    return _mean(found)[0].float(), GREY_LEVELS * shown(found).var(0).mean(0).sqrt()
+    how = _averaged(session, steps)
+    found = session.sample(0, replace(how, count=None))  # of which the mean's are the first
+    varied = shown(session.projected(0, found)).var(0)
+    return _mean(session, found[: how.count]), GREY_LEVELS * varied.mean(0).sqrt()
 
 
-@isolated()
-def samples(session: Session, steps: int | None = None, count: int | None = None) -> torch.Tensor:
-    """The first posterior samples (count, C, H, W) of those that ``mean`` averages; None: all."""
-    steps = usual_steps(session) if steps is None else steps
-    return session.sample(0, Sampling(steps, count=count, lowest=RESTORED_LOWEST))
+def _averaged(session: Session, steps: int | None) -> Sampling:
+    """How the samples that ``mean`` averages are drawn; of coarser particles and for paper plans, all."""
+    fresh = Sampling(session.plan.fresh_steps, lowest=CARRIED.lowest)
+    how = CARRIED if session.particles.carries(0) else fresh
+    return how if steps is None else replace(how, steps=steps)
 
 
 def usual_steps(session: Session, how: str = "mean") -> int:
@@ -112,7 +116,9 @@ def usual_steps(session: Session, how: str = "mean") -> int:
 
     Those of carried particles are few; coarser ones, and a paper plan's, take the plan's fresh steps.
     """
-    _, lowest, steps = SINGLE.get(how, (None, RESTORED_LOWEST, CARRIED_STEPS))
+    if how == "mean":
+        return _averaged(session, None).steps
+    _, lowest, steps = SINGLE[how]
     return steps if lowest == HIGHEST or session.particles.carries(0) else session.plan.fresh_steps
 
 
@@ -120,13 +126,16 @@ def evaluations(session: Session, how: Restoration) -> int:
     """Network evaluations of a restoration's usual steps, over all its samples."""
     if how == "preview":
         return 0
-    return usual_steps(session, how) * (session.plan.levels[0].samples if how == "mean" else 1)
+    if how == "mean":
+        return usual_steps(session) * (_averaged(session, None).count or session.plan.levels[0].samples)
+    return usual_steps(session, how)
 
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
     sampler, lowest, _ = SINGLE[how]
     steps = steps or usual_steps(session, how)
-    return session.single(sampler, Sampling(steps, number, lowest=lowest))[0]
+    found = session.single(sampler, Sampling(steps, number, lowest=lowest))
+    return (session.projected(0, found) if sampler is ddrm.draw else found)[0]
 
 
 def _preview(session: Session) -> torch.Tensor:
@@ -134,14 +143,19 @@ def _preview(session: Session) -> torch.Tensor:
     channels, (height, width) = session.pyramid.channels, session.pyramid.shape(0)
     if session.particles.values is None:
         return torch.zeros(channels, height, width)
-    mean, limit = _mean(session.particles.values), 1.0 if session.prior.factor == 1 else LATENT_LIMIT
+    mean, limit = _average(session.particles.values), 1.0 if session.prior.factor == 1 else LATENT_LIMIT
     if mean.shape[2:] != (height, width):
         # Exact: the scale is a power of two, so weights are multiples of 2^-34, and pixels of 2^-16.
         mean = functional.interpolate(mean, (height, width), mode="bicubic", align_corners=False)
     return session.projected(0, mean.clamp(-limit, limit).float())[0]
 
 
-def _mean(particles: torch.Tensor) -> torch.Tensor:
+def _mean(session: Session, samples: torch.Tensor) -> torch.Tensor:
+    """The mean (C, H, W) of posterior samples (s, C, H, W), moved to the measurements."""
+    return session.projected(0, _average(samples).float())[0]
+
+
+def _average(particles: torch.Tensor) -> torch.Tensor:
     """The mean of particles (s, C, h, w): (1, C, h, w) float64 multiples of 2^-16."""
     whole = torch.zeros_like(particles[:1], dtype=torch.float64)
     for particle in particles:  # their sums are exact, and one at a time needs less memory

@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 
-from psc.exact import haar, root, to_grid
+from psc.exact import haar, root, to_grid, to_grid_
 from psc.exact.fixed import ROW_BITS, STATE_BITS
 
 # Rows: the sum of the colours, red - blue, and what is orthogonal to both.
@@ -33,18 +33,18 @@ class FixedBasis:
         """Coefficients (..., d) along the basis of windows f (..., d), multiples of 2^-bits."""
         planes = self._planes(f)
         if self.channels == 3:
-            planes = to_grid(torch.einsum("ij,...jm->...im", _COLOUR, planes), bits)
+            planes = to_grid_(torch.einsum("ij,...jm->...im", _COLOUR, planes), bits)
         if self.dct:
-            planes = to_grid(planes @ dct_rows().T, bits)
+            planes = to_grid_(planes @ dct_rows().T, bits)
         return planes.reshape(f.shape)
 
     def synthesise(self, c: torch.Tensor) -> torch.Tensor:
         """The inverse of :meth:`analyse`."""
         planes = self._planes(c)
         if self.dct:
-            planes = to_grid(planes @ dct_rows())
+            planes = to_grid_(planes @ dct_rows())
         if self.channels == 3:
-            planes = to_grid(torch.einsum("ij,...jm->...im", _COLOUR.T, planes))
+            planes = to_grid_(torch.einsum("ij,...jm->...im", _COLOUR.T, planes))
         return planes.reshape(c.shape)
 
     def _planes(self, f: torch.Tensor) -> torch.Tensor:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from psc.exact import root, to_grid
+from psc.exact import root, to_grid, to_grid_
 from psc.exact.fixed import REFLECTION_BITS, ROW_BITS, TRIANGLE_BITS
+from psc.exact.threads import side_by_side
 from psc.transform.fixed_basis import FixedBasis
 
 NUMBERS_AT_ONCE = 2**19
@@ -75,9 +76,9 @@ class FullBasis:
         if not self.pivots.shape[1]:
             return c
         u, t = self.reflections.double(), self.triangle.double()
-        along = to_grid(torch.bmm(u, c.permute(1, 2, 0)))
-        along = to_grid(torch.bmm(t.transpose(1, 2) if backwards else t, along))
-        return c - to_grid(torch.bmm(u.transpose(1, 2), along).permute(2, 0, 1))
+        along = to_grid_(torch.bmm(u, c.permute(1, 2, 0)))
+        along = to_grid_(torch.bmm(t.transpose(1, 2) if backwards else t, along))
+        return c - to_grid_(torch.bmm(u.transpose(1, 2), along)).permute(2, 0, 1)
 
 
 def complementary(fixed: FixedBasis, rows: torch.Tensor, known: torch.Tensor) -> FullBasis:
@@ -86,11 +87,13 @@ def complementary(fixed: FixedBasis, rows: torch.Tensor, known: torch.Tensor) ->
     reflections, step = torch.zeros_like(rows), max(1, NUMBERS_AT_ONCE // max(k * d, 1))
     pivots, signs = torch.full((n, k), -1), torch.zeros(n, k, dtype=torch.float64)
     triangle = torch.zeros(n, k, k)
-    for first in range(0, n if k else 0, step):
-        some = slice(first, first + step)
+
+    def find(some: slice) -> None:
         left = fixed.analyse(rows[some], ROW_BITS) * known[some, :, None]
         u, pivots[some], signs[some] = _householder(left, known[some])
         reflections[some], triangle[some] = u, _triangle(u)
+
+    side_by_side(find, [slice(first, first + step) for first in range(0, n if k else 0, step)])
     return FullBasis(fixed, reflections, triangle, pivots, signs)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 
 import torch
 
-from psc.exact import haar, to_grid
+from psc.exact import haar, to_grid_
 from psc.plan.plan import Plan
 from psc.transform.fixed_basis import DCT_SIDE, DCT_STAGES, FixedBasis
 from psc.transform.windows import Windows
@@ -115,7 +115,7 @@ class Pyramid:
         x, details = haar.analyse(x, self._stages(level))
         stages = enumerate(details or [x[:, :, None]], start=1 if details else 0)
         cut = [self._cut(bands, self._side(level, stage)) for stage, bands in stages]
-        return x, to_grid(torch.cat(cut, 3).flatten(2))
+        return x, to_grid_(torch.cat(cut, 3)).flatten(2)
 
     def pixels(self, k: int, coefficients: list[torch.Tensor]) -> torch.Tensor:
         """The inverse of :meth:`coefficients`, for any band: float64 pixels at level k."""
@@ -176,4 +176,4 @@ class Pyramid:
         """Pixels x (B, C, h, w) of a band, moved to all measurements of levels >= k as these have trust."""
         known = [w.part(s) for w, s in zip(self.levels[k:], band.windows, strict=True)]
         moved = [w.project(c) for w, c in zip(known, self.coefficients(k, x), strict=True)]
-        return to_grid(self.pixels(k, moved)).float()
+        return to_grid_(self.pixels(k, moved)).float()

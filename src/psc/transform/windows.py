@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from psc.exact import to_grid
+from psc.exact import to_grid_
 from psc.transform.fixed_basis import FixedBasis
 from psc.transform.full_basis import FullBasis, complementary
 
@@ -73,19 +73,22 @@ class Windows:
     def project(self, f: torch.Tensor) -> torch.Tensor:
         """f + H^T W (y - H f): coefficients f (B, n, d), moved to what is known as far as that has trust."""
         if self.rows.shape[1]:
-            error = to_grid((self.values - apply(self.rows, f)) * self.trust)
-            f = f + to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), error))
+            rows = self.rows.double()
+            error = to_grid_((self.values - apply(rows, f)).mul_(self.trust))
+            f = to_grid_(torch.einsum("nkd,bnk->bnd", rows, error)).add_(f)
         if self.full is not None:
             basis = self.full.basis.double()
-            f = f + basis.synthesise(to_grid((self.full.values - basis.analyse(f)) * self.full.trust))
+            error = to_grid_((self.full.values - basis.analyse(f)).mul_(self.full.trust))
+            f = basis.synthesise(error).add_(f)
         return f
 
     def rest(self, f: torch.Tensor) -> torch.Tensor:
         """f - H^T H f: what the rows do not see of f (B, n, d)."""
         if not self.rows.shape[1]:
             return f
-        seen = to_grid(apply(self.rows, f)) * self.known
-        return f - to_grid(torch.einsum("nkd,bnk->bnd", self.rows.double(), seen))
+        rows = self.rows.double()
+        seen = to_grid_(apply(rows, f)).mul_(self.known)
+        return f - to_grid_(torch.einsum("nkd,bnk->bnd", rows, seen))
 
 
 def apply(rows: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
