@@ -30,12 +30,12 @@ from psc.posterior import Sampler, ddrm, multistep, pigdm
 from psc.session.context import Context
 from psc.session.encoder import Encoder
 from psc.session.particles import Sampling
-from psc.session.restore import RESTORED_LOWEST, restore
+from psc.session.restore import drawn, restore
 from psc.session.session import Session
 
 SIDE = 256
 VARIANTS: tuple[tuple[Sampler, int, int], ...] = (
-    (ddrm.draw, RESTORED_LOWEST, 3), (ddrm.draw, 62, 8), (ddrm.draw, HIGHEST, 20),
+    (ddrm.draw, 50, 3), (ddrm.draw, 62, 8), (ddrm.draw, HIGHEST, 20),
     (multistep.draw, 50, 4), (multistep.draw, 53, 6), (multistep.draw, 56, 6), (multistep.draw, 56, 8),
     (multistep.draw, 59, 10), (multistep.draw, 62, 12), (multistep.draw, 74, 16),
     (pigdm.draw, 56, 8), (pigdm.draw, 62, 12),
@@ -47,7 +47,7 @@ def restorations(session: Session) -> Iterator[tuple[str, torch.Tensor]]:
     yield "mean", restore(session)
     for sampler, lowest, steps in VARIANTS:
         name = sampler.__module__.rpartition(".")[2]
-        yield f"{name} {lowest} x {steps}", session.single(sampler, Sampling(steps, lowest=lowest))[0]
+        yield f"{name} {lowest} x {steps}", drawn(session, sampler, Sampling(steps, lowest=lowest))
 
 
 def main() -> None:

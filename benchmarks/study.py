@@ -1,9 +1,9 @@
-"""What each number of the default plan is worth: the plan with one of them changed.
+"""What each number of a plan is worth: effort 4 with one of them changed.
 
     python -m benchmarks.study DIR --crop 256 --every 4 --steps 140 116
     python -m benchmarks.study DIR --crop 256 --every 4 --steps 140 116 --table
 
-As benchmarks.efforts, with BD-rates against the default plan.
+As benchmarks.efforts, with BD-rates against effort 4 as it is.
 """
 
 from dataclasses import replace
@@ -11,21 +11,23 @@ from pathlib import Path
 
 from benchmarks.efforts import BEFORE, run
 from psc.plan.plan import FULL_BASIS, Plan
-from psc.plan.presets import DEFAULT
+from psc.plan.presets import EFFORTS
+
+BASE = EFFORTS[4]
 
 
 def changed(k: int, rows: int | None = None, **changes: int) -> Plan:
-    """The default with a level, and the rows of its principal components, changed."""
-    levels = [replace(item, **changes) if i == k else item for i, item in enumerate(DEFAULT.levels)]
+    """Effort 4 with a level, and the rows of its principal components, changed."""
+    levels = [replace(item, **changes) if i == k else item for i, item in enumerate(BASE.levels)]
     rounds = [
         replace(item, rows=rows) if rows and item.level == k and item.rows != FULL_BASIS else item
-        for item in DEFAULT.rounds
+        for item in BASE.rounds
     ]
-    return replace(DEFAULT, levels=tuple(levels), rounds=tuple(rounds))
+    return replace(BASE, levels=tuple(levels), rounds=tuple(rounds))
 
 
 VARIANTS = {
-    "default": DEFAULT,
+    "effort 4": BASE,
     "before": BEFORE,
     "full resolution: 1 estimate, 5 rows": changed(0, 5, estimates=1),
     "full resolution: 2 estimates": changed(0, estimates=2),
@@ -46,4 +48,4 @@ VARIANTS = {
 
 
 if __name__ == "__main__":
-    run(__doc__, VARIANTS, "default", Path("benchmarks/results/study.jsonl"))
+    run(__doc__, VARIANTS, "effort 4", Path("benchmarks/results/study.jsonl"))

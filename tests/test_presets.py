@@ -28,7 +28,7 @@ def test_more_effort_is_more_evaluations() -> None:
     costs = [plan.nfe(len(plan.rounds)) for plan in EFFORTS.values()]
     assert costs == sorted(set(costs))
     assert EFFORTS[DEFAULT_EFFORT] is DEFAULT
-    assert psc.settings(40) == psc.settings(40, effort=DEFAULT_EFFORT) == psc.settings(40, effort=4)
+    assert psc.settings(40) == psc.settings(40, effort=DEFAULT_EFFORT) == psc.settings(40, effort=2)
     assert len({psc.settings(40, effort=effort) for effort in EFFORTS}) == len(EFFORTS)
 
 
@@ -63,6 +63,7 @@ def test_a_default_plan_of_ones_own() -> None:
     quick = adjusted(psc.settings(20), steps=2).plan
     assert [level.estimates for level in quick.levels] == [2, 2, 1]
     assert {item.steps for item in quick.rounds} == {2}
+    assert {item.rows for item in quick.rounds if item.level == 0} == {6, FULL_BASIS}
     many = adjusted(psc.settings(20), samples=24).plan
     assert [(level.samples, level.estimates) for level in many.levels] == [(24, 2), (24, 2), (24, 1)]
     rows = adjusted(psc.settings(20), rows=20).plan

@@ -132,7 +132,7 @@ def test_what_the_last_round_promises_is_near_what_it_takes() -> None:
     side = before_the_last_round()
     promised = predicted_bits(side)
     side.step()
-    assert abs(promised - side.last_bits) < 0.04 * side.writer.bits
+    assert abs(promised - side.last_bits) < 0.05 * side.writer.bits
 
 
 @pytest.mark.parametrize("target", [22.0, 30.0])
@@ -142,7 +142,7 @@ def test_a_psnr_is_reached_and_hardly_exceeded(target: float) -> None:
     found = control.to_psnr(PICTURE, target, at_step(BEST_STEP), Context(PRIOR, cost))
     decoded = psc.decode(found.data, prior=PRIOR)
     assert target <= psnr(decoded, to_image(PICTURE.colours)) <= target + 1.0
-    assert cost.nfe <= 5 * PLAIN  # twice the usual cost, while a target is missed by half a decibel
+    assert cost.nfe <= 5.5 * PLAIN  # twice the usual cost, while a target is missed by half a decibel
     agrees(found)
 
 

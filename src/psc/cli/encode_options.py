@@ -88,7 +88,7 @@ def adjusted(
         given: The preset's.
         samples: Of every level; None for as many as follow from ``rows``, or the preset's.
         rows: Of every round but those of a full basis (0 rows); the samples follow, as published: 4/3 of it.
-        steps: Network evaluations per sample and round.
+        steps: Network evaluations per sample and round; few of them may leave fewer rows, too.
         rounds: How many.
 
     Raises:
@@ -98,8 +98,11 @@ def adjusted(
     if rows and not samples:
         samples = max(rows * 4 // 3, rows + 1)
     levels = tuple(_with(level, samples or level.samples, steps) for level in plan.levels)
+    most = [(level.samples - 1) * level.estimates for level in levels]
     changed = [
-        replace(item, rows=item.rows and (rows or item.rows), steps=steps or item.steps)
+        replace(
+            item, rows=item.rows and (rows or min(item.rows, most[item.level])), steps=steps or item.steps
+        )
         for item in plan.rounds
     ]
     plan = replace(plan, levels=levels, rounds=tuple(changed))

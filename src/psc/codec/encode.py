@@ -64,7 +64,7 @@ def encode(
         preset: "default", "progressive" (made to be cut), "paper" (the published scheme, up to 256x256
             pixels); None is "default". With a prior of latents, "default" and "paper" are the presets that
             are made for latents.
-        effort: Of the preset "default", 1 (fastest) to 9 (smallest file), None for 4; decoding takes as long.
+        effort: Of the preset "default", 1 (fastest) to 9 (smallest file), None for 2; decoding takes as long.
         seed: Of the noise, 0 to 2^64 - 1.
         roi: The region of interest, in whose blocks of 64x64 pixels the quality is what was asked for; the
             others get less, a step up to four times as coarse. A mask (bright is important; an image or a

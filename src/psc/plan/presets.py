@@ -16,6 +16,7 @@ def _effort(
     middle: tuple[int, int],
     finest: tuple[int, int],
     *,
+    coarsest: tuple[int, int] = (14, 8),
     rows: int = 10,
     end: int = 44,
 ) -> Plan:
@@ -25,15 +26,16 @@ def _effort(
         samples: Of the levels, finest first.
         middle: Steps of the middle level's first round, and of its others.
         finest: Steps of full resolution's two rounds.
+        coarsest: Steps of the coarsest level's first round, and of its others.
         rows: Of full resolution's principal components.
         end: Noise level that full resolution's draws end at.
     """
     few, many, most = samples
-    fresh, again = middle
+    (first, further), (fresh, again) = coarsest, middle
     return Plan(
         levels=(Level(1, 8, few, 64, end, 3), Level(4, 8, many, 74, 38, 2), Level(16, 4, most)),
         rounds=(
-            Round(2, 3, 14), *_repeat(14, 2, 3, 8), Round(2, FULL_BASIS, 8),
+            Round(2, 3, first), *_repeat(14, 2, 3, further), Round(2, FULL_BASIS, further),
             Round(1, 6, fresh), *_repeat(7, 1, 6, again), Round(1, FULL_BASIS, again),
             Round(0, rows, finest[0]), Round(0, FULL_BASIS, finest[1]),
         ),
@@ -41,18 +43,18 @@ def _effort(
 
 
 EFFORTS = {
-    1: _effort((4, 4, 12), (10, 4), (4, 3), rows=8),
-    2: _effort((4, 6, 12), (14, 5), (5, 3), rows=8),
-    3: _effort((6, 6, 12), (14, 5), (5, 3)),
-    4: _effort((6, 7, 12), (14, 5), (5, 3)),
+    1: _effort((4, 6, 12), (8, 3), (3, 3), coarsest=(10, 5), rows=8),
+    2: _effort((4, 6, 12), (10, 4), (4, 3), coarsest=(10, 5), rows=8),
+    3: _effort((4, 8, 12), (14, 5), (4, 3), rows=8),
+    4: _effort((6, 8, 12), (14, 5), (5, 3)),
     5: _effort((8, 10, 12), (14, 5), (5, 3)),
     6: _effort((10, 10, 12), (14, 5), (5, 3)),
     7: _effort((12, 12, 12), (14, 5), (5, 3)),
     8: _effort((16, 16, 16), (14, 5), (5, 3), rows=12),
     9: _effort((16, 16, 16), (14, 5), (8, 5), rows=12, end=40),
 }
-"""Time for size, along what was measured (docs/speed.md): 45 to 270 network evaluations per pixel."""
-DEFAULT_EFFORT = 4
+"""Time for size, along what was measured (docs/speed.md): 40 to 270 network evaluations per pixel."""
+DEFAULT_EFFORT = 2
 DEFAULT = EFFORTS[DEFAULT_EFFORT]
 
 PROGRESSIVE = Plan(
@@ -95,7 +97,7 @@ def at_step(index: int, seed: int = 0, effort: int | None = None) -> Settings:
     Args:
         index: Of the step, FINEST_STEP to 255: :func:`psc.plan.plan.step_size`.
         seed: Of the noise, 0 to 2^64 - 1.
-        effort: 1 (fastest) to 9 (smallest file), None for 4.
+        effort: 1 (fastest) to 9 (smallest file), None for 2.
 
     Raises:
         PscError: For a number out of range.
@@ -112,7 +114,7 @@ def finest(preset: str, seed: int = 0, effort: int | None = None) -> Settings:
     Args:
         preset: One of PRESETS.
         seed: Of the noise, 0 to 2^64 - 1.
-        effort: Of the preset "default": 1 to 9, None for 4.
+        effort: Of the preset "default": 1 to 9, None for 2.
 
     Raises:
         PscError: For an unknown preset, or a number out of range.
@@ -130,7 +132,7 @@ def settings(quality: float, preset: str = "default", seed: int = 0, effort: int
         preset: "default", "progressive" (measured at twice the step and then refined), "paper" (the published
             scheme); "latent" and "latent-paper" for models of latents.
         seed: Of the noise, 0 to 2^64 - 1.
-        effort: Of the preset "default", 1 (fastest) to 9 (smallest), None for 4; the others have none.
+        effort: Of the preset "default", 1 (fastest) to 9 (smallest), None for 2; the others have none.
 
     Returns:
         A plan, how many of its rounds, a quantiser step, the seed: for :func:`psc.encode_with`.

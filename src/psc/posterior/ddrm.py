@@ -13,9 +13,9 @@ tau = sqrt(max(sigma^2 - sigma_y^2, 0)):
     x = P(x0 + (sigma - tau) n) + tau n
 
 Below sigma_y tau is 0 and P still holds x to y, where DDRM leaves the measurements alone: with fresh noise at
-every step nothing else would remember them. The estimates x0 = D(x; sigma) stay as the network gives them: to
-project them as well would change next to nothing, since P P = P where measurements are trusted wholly, and new
-rows do not see what is measured. Who shows one as a picture projects it (psc.session.restore).
+every step nothing else would remember them. The estimates x0 = D(x; sigma) stay as the network gives them:
+to project them as well would change next to nothing, since P P = P where measurements are trusted wholly, and
+new rows do not see what is measured. Who shows one as a picture projects it (psc.session.restore).
 """
 
 import math

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from psc.plan.plan import Settings
-from psc.rate.tuning import SEARCH
+from psc.rate.tuning import Aims
 from psc.session.context import Context
 from psc.session.progress import Progress
 
@@ -19,16 +19,16 @@ class Budget:
         late: Whether one of them was given up when only full resolution was left.
     """
 
-    def __init__(self, start: Settings, attempt: float) -> None:
+    def __init__(self, start: Settings, aims: Aims) -> None:
         """Nothing is spent yet.
 
         Args:
             start: The settings that all attempts share, but for the step.
-            attempt: What an attempt is expected to cost, in plain encodes.
+            aims: What an attempt is expected to cost, and all of them may.
         """
         self.plain = start.plan.nfe(start.rounds)
         self.spent = 0.0
-        self.attempt = attempt
+        self.attempt, self._cost = aims.attempt, aims.cost
         self.restarts = 0
         self.late = False
         self._planned = start.rounds
@@ -40,7 +40,7 @@ class Budget:
             times: Of the usual cost.
             current: Evaluations of the attempt that is in the making.
         """
-        left = times * SEARCH.cost * self.plain - self.spent - current
+        left = times * self._cost * self.plain - self.spent - current
         return self.attempt * self.plain <= left
 
     def reporting(self, context: Context) -> Context:

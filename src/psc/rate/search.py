@@ -28,7 +28,7 @@ class Search:
         """
         self._picture, self._target, self._start, self._context = picture, target, start, context
         self._steps = Steps(target, Forecast(picture.colours, start.regions))
-        self._budget = Budget(start, target.aims.attempt)
+        self._budget = Budget(start, target.aims)
 
     def run(self) -> tuple[Found, bool]:
         """The best file, and whether the finest step was tried."""

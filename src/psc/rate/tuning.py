@@ -59,6 +59,7 @@ class Aims:
         near: The share of the aim that an early attempt is not begun again for, from, to.
         tolerable: The same of a late one.
         attempt: What an attempt costs with its trial or its restoration, in units of a plain encode.
+        cost: What all of them may cost, in these units; more only if the target is not met by then.
         negligible: A miss that no more than the usual cost is spent on.
         tried_out: Whether full resolution is tried out before the first attempt goes there.
         idle: Share of the bits below which full resolution is tried out, to leave it out if it measures
@@ -71,6 +72,7 @@ class Aims:
     near: tuple[float, float]
     tolerable: tuple[float, float]
     attempt: float
+    cost: float
     negligible: float
     tried_out: bool
     idle: float
@@ -136,8 +138,6 @@ class SearchTuning:
     """What a search may cost, and when it ends. Choices, but where a source is named.
 
     Attributes:
-        cost: What a target may cost, in network evaluations of one plain encode; more only if it is not met
-            by then. Commit 180bc2e.
         without_finest: What an attempt costs that leaves out full resolution, in units of a plain encode: the
             mean restoration, which comes from a coarser level then, and the coarser rounds (counted from the
             default plan; commit ce111eb).
@@ -149,7 +149,6 @@ class SearchTuning:
         octave: Step indices that are expected to halve its bits or its error.
     """
 
-    cost: float = 2.5
     without_finest: float = 0.85
     restarts: int = 8
     patience: int = 8
@@ -168,6 +167,7 @@ SIZE_AIMS = Aims(
     near=(0.96, 1.09),
     tolerable=(0.96, 1.075),
     attempt=1.06,
+    cost=2.5,  # commit 180bc2e
     negligible=SIZE.left_out,
     tried_out=True,
     idle=0.0,
@@ -179,7 +179,8 @@ PSNR_AIMS = Aims(
     shortfall=0.25,  # finer steps help less than is expected
     near=(0.9, 1.1),
     tolerable=(0.83, 1.2),
-    attempt=1.12,
+    attempt=1.21,
+    cost=2.75,  # two attempts, each with a restoration that is a fifth of the default's evaluations
     negligible=PSNR.corrected,
     tried_out=False,
     idle=0.2,

@@ -50,7 +50,7 @@ def by_step(picture: Picture, target: Target, start: Settings, context: Context)
     Returns:
         The best file, and whether the finest step was tried.
     """
-    budget, best = Budget(start, target.aims.attempt), None
+    budget, best = Budget(start, target.aims), None
     bracket = Bracket(start.step_index)
     for index in bracket.indices():
         found = _attempt(picture, target, replace(start, step_index=index), budget.reporting(context))

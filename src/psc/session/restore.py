@@ -133,8 +133,12 @@ def evaluations(session: Session, how: Restoration) -> int:
 
 def _sample(session: Session, how: str, steps: int | None, number: int) -> torch.Tensor:
     sampler, lowest, _ = SINGLE[how]
-    steps = steps or usual_steps(session, how)
-    found = session.single(sampler, Sampling(steps, number, lowest=lowest))
+    return drawn(session, sampler, Sampling(steps or usual_steps(session, how), number, lowest=lowest))
+
+
+def drawn(session: Session, sampler: Sampler, how: Sampling) -> torch.Tensor:
+    """One posterior sample (C, H, W) as a picture: DDRM's last estimate is still to be projected."""
+    found = session.single(sampler, how)
     return (session.projected(0, found) if sampler is ddrm.draw else found)[0]
 
 
