@@ -99,11 +99,11 @@ def curves(found: list[dict], effort: str, steps: list[int]) -> dict[str, list[t
     return {name: some for name, some in points.items() if len(some) == len(steps)}
 
 
-def mean_and_error(rates: list[float]) -> str:
+def mean_and_error(rates: list[float], digits: int = 1, unit: str = "%") -> str:
     if not rates:
         return ""
-    error = f" ± {np.std(rates, ddof=1) / len(rates) ** 0.5:.1f}" if len(rates) > 1 else ""
-    return f"{np.mean(rates):+.1f}{error} % ({len(rates)})"
+    error = f" ± {np.std(rates, ddof=1) / len(rates) ** 0.5:.{digits}f}" if len(rates) > 1 else ""
+    return f"{np.mean(rates):+.{digits}f}{error} {unit} ({len(rates)})"
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def spreads(sampler: object, steps: int) -> torch.Tensor:
 
     how = Draw(HIGHEST, steps, 0.0, 1, seed=1, index=0)
     start = torch.zeros(SAMPLES, 1, SIDE, SIDE)
-    out = drawn(sampler, prior, everywhere(project), start, how).double().flatten(1) @ basis.T
+    out = project(drawn(sampler, prior, everywhere(project), start, how)).double().flatten(1) @ basis.T
     assert (out[:, :KNOWN] - truth[:KNOWN]).abs().max() < 2e-4
     assert (out[:, KNOWN:].mean(0).abs() < 5 * deviations[KNOWN:] / SAMPLES**0.5).all()
     return out[:, KNOWN:].var(0) / deviations[KNOWN:] ** 2

@@ -98,13 +98,13 @@ def adjusted(
     if rows and not samples:
         samples = max(rows * 4 // 3, rows + 1)
     levels = tuple(_with(level, samples or level.samples, steps) for level in plan.levels)
-    most = [(level.samples - 1) * level.estimates for level in levels]
     changed = [
-        replace(
-            item, rows=item.rows and (rows or min(item.rows, most[item.level])), steps=steps or item.steps
-        )
+        replace(item, rows=item.rows and (rows or item.rows), steps=steps or item.steps)
         for item in plan.rounds
     ]
+    if steps and not (rows or samples):  # few steps leave few estimates, and these few directions
+        most = [(level.samples - 1) * level.estimates for level in levels]
+        changed = [replace(item, rows=min(item.rows, most[item.level])) for item in changed]
     plan = replace(plan, levels=levels, rounds=tuple(changed))
     return replace(given, plan=plan, rounds=given.rounds if rounds is None else rounds)
 

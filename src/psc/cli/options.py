@@ -89,7 +89,7 @@ Effort = Annotated[
         "-e",
         min=1,
         max=9,
-        help="1: fastest; 9: smallest. For encoding and decoding.  [default: 4]",
+        help="1: fastest; 9: smallest. For encoding and decoding.  [default: 2]",
     ),
 ]
 Caption = Annotated[

@@ -1,7 +1,7 @@
 """From a session's measurements to the picture: the decoder's choice, on the same file.
 
     preview  the mean of the particles at hand, no network evaluation
-    mean     the mean of s posterior samples, the estimate of least squared error: the highest PSNR
+    mean     the mean of posterior samples, two or all: the estimate of least squared error, the highest PSNR
     ddrm     one sample by DDRM from pure noise, the published low-distortion restoration
     pigdm    one sample by PiGDM from pure noise, the published high-realism restoration
     sample   one sample of more texture, by a stochastic multistep sampler from the last round's particle
@@ -77,7 +77,7 @@ def restore(session: Session, how: Restoration = "mean", steps: int | None = Non
     if how == "preview":
         return _preview(session)
     if how == "mean":
-        return _mean(session, session.sample(0, _averaged(session, steps)))
+        return mean_of(session, _averaged(session, steps))
     return _sample(session, how, steps, 0)
 
 
@@ -93,8 +93,9 @@ def mean_and_deviation(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The restoration ``mean``, and how much its samples differ: (H, W), in 8-bit grey levels.
 
-    The deviation is the samples' standard deviation, as root mean square over the colours. It says what the
-    measurements leave open as far as the prior knows; it does not count the measurements' own rounding.
+    The deviation is the standard deviation of as many samples as there are particles, of which the mean's are
+    the first; as root mean square over the colours. It says what the measurements leave open as far as the
+    prior knows; it does not count the measurements' own rounding.
     shown: what the samples (s, C, H, W) look like, if they are not pictures but latents.
     """
     check("mean", steps, session.prior)
@@ -102,6 +103,11 @@ def mean_and_deviation(
     found = session.sample(0, replace(how, count=None))  # of which the mean's are the first
     varied = shown(session.projected(0, found)).var(0)
     return _mean(session, found[: how.count]), GREY_LEVELS * varied.mean(0).sqrt()
+
+
+def mean_of(session: Session, how: Sampling) -> torch.Tensor:
+    """The mean (C, H, W) of posterior samples that are drawn in any way."""
+    return _mean(session, session.sample(0, how))
 
 
 def _averaged(session: Session, steps: int | None) -> Sampling:
