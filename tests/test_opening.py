@@ -15,7 +15,7 @@ from PIL import Image
 
 import psc
 from psc.images import opening, saving
-from psc.images.opening import open_image
+from psc.images.opening import open_image, read_image
 from psc.images.picture import Picture
 from psc.images.pixels import to_tensor
 from tests.conftest import texture
@@ -200,3 +200,10 @@ def test_heic_with_pillow_heif(tmp_path: Path) -> None:
     found = Picture.of(image).metadata
     assert found["xmp"] == b"<x/>"
     assert "exif" in found
+
+
+def test_a_file_that_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    for name in (tmp_path / "none.png", tmp_path):
+        with pytest.raises(psc.PscError, match="cannot read the picture") as caught:
+            read_image(name)
+        assert str(caught.value).count(str(name)) == 1

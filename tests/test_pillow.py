@@ -362,3 +362,12 @@ def test_a_target_size_may_be_a_float(picture: Image.Image) -> None:
     for size in ("800", float("nan"), -1.0, True):
         with pytest.raises(OSError, match="target"):
             saved(picture, target_size=size)
+
+
+def test_after_verify_or_close_load_says_what_to_do(data: bytes) -> None:
+    verified, closed = opened(data), opened(data)
+    verified.verify()
+    closed.close()
+    for image in (verified, closed):
+        with pytest.raises(OSError, match="open the file anew"):
+            image.load()

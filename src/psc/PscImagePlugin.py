@@ -85,6 +85,8 @@ class PscImageFile(ImageFile.ImageFile):
         with self._lock:
             if self.tile and self.fp:
                 self._decode({"allow_partial": ImageFile.LOAD_TRUNCATED_IMAGES} | options)
+            elif self.tile:
+                raise OSError("this picture was verified or closed: open the file anew to load it")
             return super().load()
 
     def _decode(self, options: Mapping[str, Any]) -> None:

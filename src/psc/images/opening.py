@@ -86,6 +86,8 @@ def open_image(source: str | Path | IO[bytes]) -> Image.Image:
         raise PscError(f"{name} is not a picture that Pillow can read{_remedy(source)}") from error
     except (MemoryError, PscError):
         raise
+    except OSError as error:  # the system's have a reason that does not name the file again
+        raise PscError(f"cannot read the picture {name}: {error.strerror or error}") from error
     except Exception as error:  # Pillow's decoders raise many kinds for a damaged file
         raise PscError(f"cannot read the picture {name}: {error}") from error
 
