@@ -48,7 +48,7 @@ from psc.prior import Prior
 from psc.prior.embedded.convolution import KERNELS
 from psc.prior.embedded.prior import load_embedded
 
-EFFORTS, QUICK_EFFORTS = (5, 1, 9, 3), (1,)
+EFFORTS, QUICK_EFFORTS = (2, 1, 9, 5, 3), (1,)
 SIZES, QUICK_SIZES = ((256, 256), (768, 512)), ((64, 64),)
 QUALITY = 43.0
 LATE = "skipped: no time left"
