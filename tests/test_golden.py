@@ -77,6 +77,13 @@ def test_the_default_plan_and_the_embedded_prior(embedded_prior: Prior, name: st
     assert pixels_hash(data, "mean", embedded_prior) == expected()[name]["mean"]
 
 
+@pytest.mark.parametrize("file", sorted((FOLDER / "version-4").iterdir()), ids=lambda file: file.stem)
+def test_files_of_version_4_are_refused_with_a_sentence(file: Path) -> None:
+    for read in (psc.decode, psc.info, psc.verify):
+        with pytest.raises(psc.PscError, match="format version 4; this program reads version 5"):
+            read(file.read_bytes())
+
+
 def test_the_pictures_are_of_something() -> None:
     """Hashes alone would also pin nonsense."""
     image = np.asarray(psc.decode((FOLDER / "fine.psc").read_bytes(), prior=prior()), dtype=float)
