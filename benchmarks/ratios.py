@@ -164,7 +164,7 @@ def others(image: Image.Image, quality: float, threads: int, prior: Prior) -> No
         found, times = nearest_below(codec, image, size), []
         for _ in range(REPEATS):
             start = time.perf_counter()
-            codec.encode(image, found.level)
+            codec.encode(image, found.setting)
             times.append(time.perf_counter() - start)
         other = np.median(times)
         print(

@@ -30,9 +30,9 @@ HERE = Path(__file__).parent
 OUT = HERE / "pictures"
 QUALITY = 45
 SIDE = 192
-SHOWN = (1, 4, 10, 14, 19, 21)
+SHOWN = (1, 6, 16, 20, 25, 27)
 """Rounds of the default plan, from 1."""
-ROUND = 11
+ROUND = 17
 """The one that is looked into: the first at 1/4 size."""
 BPP, OTHERS = 0.1, ("avif", "jpeg2000", "webp", "jpeg")
 """Of the comparison: bits per pixel, and what is beside PSC."""
