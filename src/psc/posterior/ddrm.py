@@ -52,12 +52,15 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
         own = particles[some.start : some.stop]
         x0 = own[:, -channels:]
         for step, j in enumerate(schedule(how.start, how.steps, how.end)):
-            x = _noised(projector, noises, x0, step, some, sigma(j))
-            estimate = evaluate(prior, x, sigma(j), how.scale, how.mirrored(step, some))
+            mirrored = how.mirrored(step, some)  # x is not named: it is to go as soon as it was seen
+            estimate = evaluate(
+                prior, _noised(projector, noises, x0, step, some, sigma(j)), sigma(j), how.scale, mirrored
+            )
             kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
             x0 = own[:, kept : kept + channels]
-            x0[:] = bounded(prior, estimate, channels)
-            count(len(x))
+            for rows, _ in projector(len(some)):
+                x0[:, :, rows] = bounded(prior, estimate[:, :, rows], channels)
+            count(len(some))
 
     each_group(prior, particles, anneal, progress)
 

@@ -87,18 +87,23 @@ def evaluate(
         PscError: If the prior returns what is no number.
     """
     turned = torch.tensor(mirrored or [False]) & prior.exact
-    if turned.any():
-        x = x.clone()
-        x[turned] = x[turned].flip(3)
+    x = _turned(x, turned)
     height, width = x.shape[2:]
     estimate = prior.denoise(enlarge(x, prior.multiple).to(prior.device), sigma, scale)
     estimate = estimate[:, :, :height, :width].cpu()
     if not all(map(torch.isfinite, estimate.aminmax())):  # both are NaN if any number is
         raise PscError(f"the prior {prior.name!r} returned numbers that are not finite")
+    return _turned(estimate, turned)
+
+
+def _turned(x: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
+    """Pictures x (B, C, h, w), of which some are mirrored, left to right."""
+    if turned.all():
+        return x.flip(3)
     if turned.any():
-        estimate = estimate.clone()
-        estimate[turned] = estimate[turned].flip(3)
-    return estimate
+        x = x.clone()
+        x[turned] = x[turned].flip(3)
+    return x
 
 
 def enlarge(x: torch.Tensor, multiple: int) -> torch.Tensor:
