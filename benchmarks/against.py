@@ -1,7 +1,7 @@
 """This tree against another one, an earlier commit's: files of the same steps, BD-rate by PSNR.
 
     git worktree add ../before COMMIT
-    python -m benchmarks.against ../before/src DIR [DIR ...] --every 3 --steps 140 128 116 104 [--effort 4]
+    python -m benchmarks.against ../before/src DIR [DIR ...] --every 3 --steps 140 128 116 104 [--effort 2]
 
 Centre crops of 256x256, mean restoration. Each tree codes in a process of its own; --effort is this
 tree's; the other one's is 5, which was the default once.

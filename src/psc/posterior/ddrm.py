@@ -91,8 +91,8 @@ def _noised(
 def bounded(prior: Prior, estimate: torch.Tensor, channels: int) -> torch.Tensor:
     """An estimate (B, C, h, w) as multiples of 2^-16 within bounds; of a grey picture, the colours' mean."""
     limit = PIXEL_LIMIT if prior.factor == 1 else LATENT_LIMIT
-    bounded = to_grid_(estimate.clone()).clamp_(-limit, limit)  # exact in float32, too: by powers of two
+    bounded = to_grid_(estimate.to(torch.float32, copy=True)).clamp_(-limit, limit)  # exact: by powers of two
     ratio = prior.channels // channels
     if ratio == 1:
-        return bounded.float()
+        return bounded
     return to_grid_(bounded.double().sum(1, keepdim=True) / ratio).float()

@@ -197,4 +197,4 @@ HALVINGS = 7
 SAMPLES = 2
 """Samples of the last round that its bits are estimated from first. A choice."""
 QUICK_STEPS = 4
-"""Steps of the two samples with which full resolution is tried out: a twelfth of an encode. A choice."""
+"""Steps of the two samples with which full resolution is tried out: a sixth of an encode. A choice."""
