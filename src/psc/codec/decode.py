@@ -6,7 +6,8 @@ from PIL import Image
 
 from psc.exact.threads import isolated
 from psc.prior import Prior, given_or_embedded
-from psc.session.decoder import Decoded, check_variations, open_decoder
+from psc.session.decoder import Decoded, check_variations
+from psc.session.opening import open_decoder
 from psc.session.progress import Report, silent
 from psc.session.restore import Restoration, check
 

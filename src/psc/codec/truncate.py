@@ -9,7 +9,7 @@ from psc.bitstream.rangecoder import Copier, Writer
 from psc.errors import PscError
 from psc.prior import Prior, given_or_embedded
 from psc.session.context import Context
-from psc.session.decoder import open_body
+from psc.session.opening import open_body
 from psc.session.progress import Report, silent
 from psc.session.setup import open_session
 

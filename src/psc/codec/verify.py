@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from psc.prior import Prior
-from psc.session.decoder import open_decoder
+from psc.session.opening import open_decoder
 from psc.session.progress import Report, silent
 from psc.session.restore import restore
 from psc.session.session import Session

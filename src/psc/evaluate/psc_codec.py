@@ -11,7 +11,7 @@ from psc.plan.presets import finest
 from psc.prior import Prior
 from psc.rate import control
 from psc.session.context import Context
-from psc.session.decoder import open_decoder
+from psc.session.opening import open_decoder
 from psc.session.progress import Progress, Report
 from psc.session.restore import Restoration, restore
 from psc.session.session import Session

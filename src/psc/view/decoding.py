@@ -10,8 +10,8 @@ from psc.bitstream.container import header_size
 from psc.images import uncertainty
 from psc.images.orientation import orientation
 from psc.prior import Prior
-from psc.session.decoder import open_decoder
 from psc.session.grid import to_pictures
+from psc.session.opening import open_decoder
 from psc.session.progress import Progress
 from psc.session.restore import evaluations, mean_and_deviation, restore
 from psc.session.session import Session
