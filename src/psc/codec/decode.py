@@ -34,7 +34,7 @@ def decode(
         data: The file's bytes.
         restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
             restorations), "preview" (no network evaluation).
-        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        steps: Network evaluations per sample of the restoration, from 2; None for its own number.
         allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
             certain; otherwise each is a PscError.
         prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).
@@ -76,7 +76,7 @@ def decode_details(
         data: The file's bytes.
         restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
             restorations), "preview" (no network evaluation).
-        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        steps: Network evaluations per sample of the restoration, from 2; None for its own number.
         uncertainty: Also find how much posterior samples differ, pixel by pixel.
         allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
             certain; otherwise each is a PscError.
@@ -115,7 +115,7 @@ def variations(
         data: The file's bytes.
         count: How many, 1 to 10000.
         restoration: How each is made: "sample", "pigdm" or "ddrm".
-        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        steps: Network evaluations per sample of the restoration, from 2; None for its own number.
         allow_partial: Accept a cut or damaged body and a state that parts from the encoder's, and use what is
             certain; otherwise each is a PscError.
         prior: The one that the file names; None for the embedded prior (:func:`psc.load_prior`).

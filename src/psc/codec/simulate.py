@@ -37,7 +37,7 @@ def simulate(
         chosen: A plan, how many of its rounds, a quantiser step, a seed: see :func:`psc.settings`.
         restoration: "mean" (least error), "sample" (natural), "pigdm" or "ddrm" (the published
             restorations), "preview" (no network evaluation).
-        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        steps: Network evaluations per sample of the restoration, from 2; None for its own number.
         prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
             becomes part of the file.
         progress: Called with a ``Progress`` after every group of network evaluations.
@@ -76,7 +76,7 @@ def simulate_variations(
         chosen: A plan, how many of its rounds, a quantiser step, a seed: see :func:`psc.settings`.
         count: How many pictures, 1 to 10000.
         restoration: How each is made: "sample", "pigdm" or "ddrm".
-        steps: Network evaluations per sample of the restoration, from 1; None for its own number.
+        steps: Network evaluations per sample of the restoration, from 2; None for its own number.
         prior: The diffusion model; None for :func:`psc.load_prior`. A caption or a class that it was given
             becomes part of the file.
         progress: Called with a ``Progress`` after every group of network evaluations.

@@ -18,7 +18,8 @@ def _effort(
     *,
     coarsest: tuple[int, int] = (14, 8),
     rows: int = 10,
-    end: int = 44,
+    estimates: int = 3,
+    end: int = 47,
 ) -> Plan:
     """Principal components while they pay, then each level's full basis: coarsest, middle, full resolution.
 
@@ -28,12 +29,13 @@ def _effort(
         finest: Steps of full resolution's two rounds.
         coarsest: Steps of the coarsest level's first round, and of its others.
         rows: Of full resolution's principal components.
+        estimates: Of full resolution's particles that count as samples.
         end: Noise level that full resolution's draws end at.
     """
     few, many, most = samples
     (first, further), (fresh, again) = coarsest, middle
     return Plan(
-        levels=(Level(1, 8, few, 64, end, 3), Level(4, 8, many, 74, 38, 2), Level(16, 4, most)),
+        levels=(Level(1, 8, few, 56, end, estimates), Level(4, 8, many, 68, 38, 2), Level(16, 4, most)),
         rounds=(
             Round(2, 3, first), *_repeat(14, 2, 3, further), Round(2, FULL_BASIS, further),
             Round(1, 6, fresh), *_repeat(7, 1, 6, again), Round(1, FULL_BASIS, again),
@@ -43,8 +45,8 @@ def _effort(
 
 
 EFFORTS = {
-    1: _effort((4, 6, 12), (8, 3), (3, 3), coarsest=(10, 5), rows=8),
-    2: _effort((4, 6, 12), (10, 4), (4, 3), coarsest=(10, 5), rows=8),
+    1: _effort((4, 6, 12), (6, 2), (2, 2), coarsest=(8, 4), rows=6, estimates=2),
+    2: _effort((4, 6, 12), (8, 3), (4, 3), coarsest=(8, 4), rows=8),
     3: _effort((4, 8, 12), (14, 5), (4, 3), rows=8),
     4: _effort((6, 8, 12), (14, 5), (5, 3)),
     5: _effort((8, 10, 12), (14, 5), (5, 3)),
@@ -53,7 +55,7 @@ EFFORTS = {
     8: _effort((16, 16, 16), (14, 5), (5, 3), rows=12),
     9: _effort((16, 16, 16), (14, 5), (8, 5), rows=12, end=40),
 }
-"""Time for size, along what was measured (docs/speed.md): 40 to 270 network evaluations per pixel."""
+"""Time for size, along what was measured (docs/speed.md): 27 to 270 network evaluations per pixel."""
 DEFAULT_EFFORT = 2
 DEFAULT = EFFORTS[DEFAULT_EFFORT]
 
