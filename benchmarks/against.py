@@ -1,10 +1,10 @@
 """This tree against another one, an earlier commit's: files of the same steps, BD-rate by PSNR.
 
     git worktree add ../before COMMIT
-    python -m benchmarks.against ../before/src DIR [DIR ...] --every 3 --steps 140 128 116 104 [--effort 2]
+    python -m benchmarks.against ../before/src DIR [DIR ...] --every 3 --effort 2 --other-effort 5
 
 Centre crops of 256x256, mean restoration. Each tree codes in a process of its own; --effort is this
-tree's; the other one's is 5, which was the default once.
+tree's.
 """
 
 import argparse
@@ -56,10 +56,11 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--steps", type=int, nargs="+", default=[140, 128, 116, 104])
     parser.add_argument("--effort", type=int, default=5)
+    parser.add_argument("--other-effort", type=int, default=5)
     a = parser.parse_args()
     rates = []
     for file in [f for folder in a.folders for f in sorted(folder.iterdir())][:: a.every]:
-        theirs, ours = curve(a.other, file, 5, a.steps), curve(ROOT / "src", file, a.effort, a.steps)
+        theirs, ours = curve(a.other, file, a.other_effort, a.steps), curve(ROOT / "src", file, a.effort, a.steps)
         rate = bd_rate([(r, p) for r, p, _ in theirs], [(r, p) for r, p, _ in ours])
         if rate is not None:
             rates.append(rate)

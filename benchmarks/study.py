@@ -34,7 +34,9 @@ VARIANTS = {
     "full resolution: windows of 16x16": changed(0, window=16),
     "full resolution: end 32": changed(0, end=32),
     "full resolution: end 40": changed(0, end=40),
-    "full resolution: end 48": changed(0, end=48),
+    "full resolution: end 44": changed(0, end=44),
+    "full resolution: end 50": changed(0, end=50),
+    "full resolution: start 64": changed(0, start=64),
     "full resolution: start 74": changed(0, start=74),
     "full resolution: 8 rows": changed(0, 8),
     "full resolution: 12 rows": changed(0, 12),
@@ -42,7 +44,8 @@ VARIANTS = {
     "middle: 3 estimates": changed(1, estimates=3),
     "middle: end 32": changed(1, end=32),
     "middle: end 44": changed(1, end=44),
-    "middle: start 64": changed(1, start=64),
+    "middle: start 62": changed(1, start=62),
+    "middle: start 74": changed(1, start=74),
     "middle: 12 samples": changed(1, samples=12),
 }
 
