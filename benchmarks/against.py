@@ -60,7 +60,8 @@ def main() -> None:
     a = parser.parse_args()
     rates = []
     for file in [f for folder in a.folders for f in sorted(folder.iterdir())][:: a.every]:
-        theirs, ours = curve(a.other, file, a.other_effort, a.steps), curve(ROOT / "src", file, a.effort, a.steps)
+        theirs = curve(a.other, file, a.other_effort, a.steps)
+        ours = curve(ROOT / "src", file, a.effort, a.steps)
         rate = bd_rate([(r, p) for r, p, _ in theirs], [(r, p) for r, p, _ in ours])
         if rate is not None:
             rates.append(rate)
