@@ -61,7 +61,7 @@ def test_rows_are_orthonormal_however_many_rounds(seed: int, whole: bool) -> Non
     windows = pyramid.levels[k]
     for i in range(5):
         x = pictures(6, 3, *pyramid.shape(k), seed=seed + i)
-        proposal = propose(pyramid, k, x, 3)
+        proposal = propose(pyramid, k, [x], 3)
         assert proposal.rows is not None
         windows.append(proposal.rows, proposal.predicted, torch.ones_like(proposal.predicted) > 0)
     rows = windows.rows.double()
@@ -75,7 +75,7 @@ def test_rows_are_orthonormal_however_many_rounds(seed: int, whole: bool) -> Non
 def test_first_row_is_the_leading_principal_component() -> None:
     pyramid = Pyramid(PLAN, 1, 16, 16)
     x = pictures(6, 1, 16, 16)
-    proposal = propose(pyramid, 0, x, 3)
+    proposal = propose(pyramid, 0, [x], 3)
     f = pyramid.coefficients(0, x)[0].double()
     for n in range(4):
         centred = f[:, n] - f[:, n].mean(0)
@@ -89,8 +89,8 @@ def test_estimates_count_as_samples_about_their_own_means() -> None:
     """Two of each of four particles, against NumPy; the last ones' mean predicts."""
     pyramid = Pyramid(PLAN, 3, 16, 16)
     estimates = [pictures(4, 3, 16, 16, seed) + seed for seed in (0, 1)]
-    proposal = propose(pyramid, 0, torch.cat(estimates, 1), 5)
-    whole = propose(pyramid, 0, torch.cat(estimates, 1), FULL_BASIS)
+    proposal = propose(pyramid, 0, estimates, 5)
+    whole = propose(pyramid, 0, estimates, FULL_BASIS)
     f = torch.stack([pyramid.coefficients(0, x)[0] for x in estimates]).double()
     basis = pyramid.levels[0].fixed.analyse(f).numpy()
     deviations, left = (f - f.mean(1, keepdim=True)).flatten(0, 1).numpy(), 0.0
@@ -177,7 +177,7 @@ def test_bands_do_not_matter(monkeypatch) -> None:
         monkeypatch.setattr(pyramid_module, "BAND", limit)
         pyramid = Pyramid(PLAN, 3, 64, 32)
         for rows in (3, FULL_BASIS):
-            proposal = propose(pyramid, 0, x, rows)
+            proposal = propose(pyramid, 0, [x], rows)
             windows, found = pyramid.levels[0], (proposal.predicted, proposal.variance > 0)
             if proposal.rows is None:
                 windows.complete(windows.full_basis(), *found)

@@ -19,6 +19,7 @@ new rows do not see what is measured. Who shows one as a picture projects it (ps
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -31,7 +32,14 @@ from psc.posterior.sampler import Count, Draw, Projector, evaluate
 from psc.prior.protocol import Prior
 
 
-def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw, progress: Count) -> None:
+def draw(
+    prior: Prior,
+    projector: Projector,
+    particles: torch.Tensor,
+    how: Draw,
+    progress: Count,
+    earlier: Sequence[torch.Tensor] = (),
+) -> None:
     """Anneal every particle to a posterior sample, in place; float32 multiples of 2^-16.
 
     The particles are independent, each with a noise stream of its own: grouping them does not change them.
@@ -39,25 +47,25 @@ def draw(prior: Prior, projector: Projector, particles: torch.Tensor, how: Draw,
     Args:
         prior: D.
         projector: P.
-        particles: (s, how.estimates x C, h, w); the last C channels are where each starts. It leaves its last
-            estimates there, the sample being the last one. C is the prior's number of channels, or 1 for a
-            grey picture under a colour prior.
+        particles: (s, C, h, w): where each starts, and where its last estimate, the sample, is left. C is the
+            prior's number of channels, or 1 for a grey picture under a colour prior.
         how: Steps, noise levels, noise.
         progress: Called with the number of network evaluations just done.
+        earlier: Alike: where the estimates of the last steps but one are left, in order.
     """
-    channels = particles.shape[1] // how.estimates
+    channels = particles.shape[1]
     noises = Noises(how, prior.channels, *particles.shape[2:])
 
     def anneal(some: range, count: Count) -> None:
-        own = particles[some.start : some.stop]
-        x0 = own[:, -channels:]
+        *kept, x0 = (estimates[some.start : some.stop] for estimates in (*earlier, particles))
+        own = x0
         for step, j in enumerate(schedule(how.start, how.steps, how.end)):
             mirrored = how.mirrored(step, some)  # x is not named: it is to go as soon as it was seen
             estimate = evaluate(
                 prior, _noised(projector, noises, x0, step, some, sigma(j)), sigma(j), how.scale, mirrored
             )
-            kept = max(0, step - how.steps + how.estimates) * channels  # the first one's place until then
-            x0 = own[:, kept : kept + channels]
+            left = how.steps - 1 - step
+            x0 = kept[-left] if 0 < left <= len(kept) else own
             for rows, _ in projector(len(some)):
                 x0[:, :, rows] = bounded(prior, estimate[:, :, rows], channels)
             count(len(some))

@@ -31,11 +31,8 @@ class Draw:
         index: Number of the draw.
         first: Number of the first particle.
         end: Index of the last noise level.
-        estimates: How many of the last steps' estimates are kept.
         of: How many particles are drawn together, of which these may be some: their noises sum to zero, and
             every other evaluation of theirs is mirrored. 1: each by itself.
-
-    (Ten attributes: all that determines a draw's numbers but what is measured, and a journal's key.)
     """
 
     start: int
@@ -46,7 +43,6 @@ class Draw:
     index: int
     first: int = 0
     end: int = LOWEST
-    estimates: int = 1
     of: int = 1
 
     def mirrored(self, step: int, particles: range) -> list[bool]:

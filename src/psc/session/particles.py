@@ -75,27 +75,27 @@ class Particles:
 
     def sample(
         self, k: int, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
-    ) -> torch.Tensor:
-        """Posterior samples (count, estimates x C, h, w) at level k, the last estimate last.
+    ) -> list[torch.Tensor]:
+        """Posterior samples at level k: how.estimates times (count, C, h, w), the last steps' estimates.
 
         Changes nothing but ``nfe``; gives the same samples again.
         """
         of = how.of or self._settings.plan.levels[k].samples
         draw = self._describe(k, self._first(k, how), how, coder, of)
         start = how.number % self._settings.plan.levels[k].samples
-        found = self._start(k, pyramid)[start:][: how.count].repeat(1, how.estimates, 1, 1)
+        found = _estimates(self._start(k, pyramid)[start:][: how.count], how.estimates)
         self._draw(ddrm.draw, k, found, draw, pyramid, coder, report)
         return found
 
     def advance(
         self, k: int, how: Sampling, pyramid: Pyramid, coder: RoundCoder, report: Callable[[], None]
-    ) -> torch.Tensor:
-        """The same for a round, whose last estimates take the particles' place; their memory is reused."""
+    ) -> list[torch.Tensor]:
+        """The same for a round, whose last estimates take the particles' place."""
         draw = self._describe(k, self._first(k, how), how, coder, self._settings.plan.levels[k].samples)
-        found = self._start(k, pyramid).repeat(1, how.estimates, 1, 1)
+        found = _estimates(self._start(k, pyramid), how.estimates)
         self.values = None
         self._draw(ddrm.draw, k, found, draw, pyramid, coder, report)
-        self.values = found[:, -pyramid.channels :].clone()  # or the other estimates would stay, too
+        self.values = found[-1]
         self._draws += 1
         self.level = k
         return found
@@ -112,7 +112,7 @@ class Particles:
         found = torch.zeros(1, pyramid.channels, *pyramid.shape(0))
         if first < HIGHEST:
             found += self._start(0, pyramid)[how.number % self._settings.plan.levels[0].samples]
-        self._draw(sampler, 0, found, draw, pyramid, coder, report)
+        self._draw(sampler, 0, [found], draw, pyramid, coder, report)
         return found
 
     def _first(self, k: int, how: Sampling) -> int:
@@ -146,7 +146,6 @@ class Particles:
             index=self._draws,
             first=how.number,
             end=how.end,
-            estimates=how.estimates,
             of=1 if plan.paper else of,
         )
 
@@ -154,14 +153,15 @@ class Particles:
         self,
         sampler: Sampler,
         k: int,
-        particles: torch.Tensor,
+        estimates: list[torch.Tensor],
         draw: Draw,
         pyramid: Pyramid,
         coder: RoundCoder,
         report: Callable[[], None],
     ) -> None:
-        """Let the sampler have the particles (s, estimates x C, h, w), as many at once as there are threads.
+        """Let the sampler have the particles, as many at once as there are threads.
 
+        estimates: (s, C, h, w) each; the last ones are where the particles start.
         (Seven parameters: the draw's, and whom to tell.)
         """
 
@@ -170,18 +170,31 @@ class Particles:
             report()
 
         done, prior, journal = 0, self._context.prior, self._context.journal
-        while done < len(particles):
-            now, left = replace(draw, first=draw.first + done), particles[done:]
-            key = repr((sampler.__module__, self._settings.plan, now, tuple(left.shape[1:]), coder.digest))
-            found = journal.read(key.encode(), left.shape) if journal else None
+        while done < len(estimates[-1]):
+            now, left = replace(draw, first=draw.first + done), [some[done:] for some in estimates]
+            s, channels, *size = left[-1].shape
+            shape = torch.Size([s, len(left) * channels, *size])
+            key = repr((sampler.__module__, self._settings.plan, now, tuple(shape[1:]), coder.digest))
+            found = journal.read(key.encode(), shape) if journal else None
             self.replayed = found is not None
             if found is not None:
-                left[: len(found)] = found
+                for own, read in zip(left, torch.split(found, channels, 1), strict=True):
+                    own[: len(found)] = read
                 count(draw.steps * len(found))
                 done += len(found)
                 continue
-            some = left[: side_by_side(prior, left)]
-            sampler(prior, partial(pyramid.projections, k), some, now, count)
+            together = side_by_side(prior, left[-1])
+            *earlier, some = (own[:together] for own in left)
+            projector = partial(pyramid.projections, k)
+            if earlier:
+                ddrm.draw(prior, projector, some, now, count, earlier)
+            else:
+                sampler(prior, projector, some, now, count)
             if journal:
-                journal.append(key.encode(), some)
+                journal.append(key.encode(), torch.cat([*earlier, some], 1))
             done += len(some)
+
+
+def _estimates(start: torch.Tensor, count: int) -> list[torch.Tensor]:
+    """Room for so many estimates of particles that start at ``start`` (s, C, h, w), which is the last."""
+    return [*(torch.empty_like(start) for _ in range(count - 1)), start]

@@ -187,16 +187,17 @@ class Session:
         For an encoder, after a round. Changes nothing but ``nfe``.
         """
         assert self._truth is not None
-        proposal = propose(self.pyramid, 0, self.sample(0, how), FULL_BASIS)
+        found = self.particles.sample(0, how, self.pyramid, self._coder, self._report)
+        proposal = propose(self.pyramid, 0, found, FULL_BASIS)
         return self._coder.estimate_bits(proposal, 0, self.pyramid.levels[0].across, self._truth[0])
 
     @isolated()
     def sample(self, k: int, how: Sampling) -> torch.Tensor:
-        """Posterior samples (count, estimates x C, h, w) of the picture at level k, given all that is known.
+        """Posterior samples (count, C, h, w) of the picture at level k, given all that is known.
 
         Changes nothing but ``nfe``, may be called between rounds, and gives the same samples again.
         """
-        return self.particles.sample(k, how, self.pyramid, self._coder, self._report)
+        return self.particles.sample(k, how, self.pyramid, self._coder, self._report)[-1]
 
     @isolated()
     def single(self, sampler: Sampler, how: Sampling) -> torch.Tensor:

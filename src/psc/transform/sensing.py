@@ -10,7 +10,7 @@ count as samples, too, each step's centred by its own mean. The last step's pred
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,28 +67,27 @@ class Proposal:
         return seed
 
 
-def propose(pyramid: Pyramid, k: int, particles: torch.Tensor, rows: int) -> Proposal:
+def propose(pyramid: Pyramid, k: int, estimates: Sequence[torch.Tensor], rows: int) -> Proposal:
     """The next ``rows`` rows (or FULL_BASIS) for level k.
 
-    particles: (s, e C, h, w) at that level, e estimates of each, the last one last.
+    estimates: e of each particle, (s, C, h, w) each at that level, the last one last.
     """
     n, _, d = pyramid.levels[k].rows.shape
     chosen = None if rows == FULL_BASIS else torch.empty(n, rows, d)
     basis = pyramid.levels[k].full_basis() if rows == FULL_BASIS else None
     predicted, variance = torch.empty(2, n, rows or d, dtype=torch.float64)
     unmeasured = torch.empty(n, dtype=torch.float64)
-    steps = [particles[:, c : c + pyramid.channels] for c in range(0, particles.shape[1], pyramid.channels)]
 
     def fill(strip: tuple[slice, slice]) -> None:
         pixels, some = strip
-        f = torch.stack([pyramid.own_coefficients(k, step[:, :, pixels]) for step in steps])
+        f = torch.stack([pyramid.own_coefficients(k, step[:, :, pixels]) for step in estimates])
         windows = pyramid.levels[k].part(some)
         part = _principal(windows, f, rows) if basis is None else _full(basis.part(some), f)
         predicted[some], variance[some], unmeasured[some] = part.predicted, part.variance, part.unmeasured
         if chosen is not None and part.rows is not None:
             chosen[some] = part.rows
 
-    side_by_side(fill, pyramid.strips(k, len(particles) * len(steps)))
+    side_by_side(fill, pyramid.strips(k, sum(map(len, estimates))))
     return Proposal(chosen, predicted, variance, unmeasured, basis)
 
 
