@@ -28,10 +28,10 @@ from psc.rate.psnr_target import PsnrTarget
 from psc.rate.size_target import SizeTarget
 from psc.rate.steps import Steps
 from psc.rate.targets import Found, Outlook
-from psc.rate.tuning import SEARCH
+from psc.rate.tuning import PSNR_AIMS, SEARCH
 from psc.session.context import Context
 from psc.session.encoder import Encoder
-from psc.session.restore import restore
+from psc.session.restore import CARRIED, restore
 from tests.conftest import SMALL, SMALL_PAPER, texture
 from tests.test_golden import FOLDER
 
@@ -142,7 +142,9 @@ def test_a_psnr_is_reached_and_hardly_exceeded(target: float) -> None:
     found = control.to_psnr(PICTURE, target, at_step(BEST_STEP), Context(PRIOR, cost))
     decoded = psc.decode(found.data, prior=PRIOR)
     assert target <= psnr(decoded, to_image(PICTURE.colours)) <= target + 1.0
-    assert cost.nfe <= 5.5 * PLAIN  # twice the usual cost, while a target is missed by half a decibel
+    restoration = CARRIED.steps * CARRIED.count  # of a correction, which the last attempt may need
+    usual = PSNR_AIMS.cost * PLAIN
+    assert cost.nfe <= 2 * usual + restoration  # twice, while a target is missed by half a decibel
     agrees(found)
 
 
