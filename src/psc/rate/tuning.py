@@ -180,7 +180,7 @@ PSNR_AIMS = Aims(
     near=(0.9, 1.1),
     tolerable=(0.83, 1.2),
     attempt=1.23,
-    cost=2.75,  # two attempts, each with a restoration that is a fifth of the default's evaluations
+    cost=2.75,  # two attempts, each with a restoration that is a quarter of the default's evaluations
     negligible=PSNR.corrected,
     tried_out=False,
     idle=0.2,
@@ -197,4 +197,4 @@ HALVINGS = 7
 SAMPLES = 2
 """Samples of the last round that its bits are estimated from first. A choice."""
 QUICK_STEPS = 4
-"""Steps of the two samples with which full resolution is tried out: a sixth of an encode. A choice."""
+"""Steps of the two samples with which full resolution is tried out: a fifth of an encode. A choice."""

@@ -83,7 +83,8 @@ class Particles:
         of = how.of or self._settings.plan.levels[k].samples
         draw = self._describe(k, self._first(k, how), how, coder, of)
         start = how.number % self._settings.plan.levels[k].samples
-        found = _estimates(self._start(k, pyramid)[start:][: how.count], how.estimates)
+        some = slice(start, None if how.count is None else start + how.count)
+        found = _estimates(self._start(k, pyramid, some), how.estimates)
         self._draw(ddrm.draw, k, found, draw, pyramid, coder, report)
         return found
 
@@ -109,9 +110,10 @@ class Particles:
         """
         first = self._first(0, how)
         draw = self._describe(0, first, how, coder, 1)
-        found = torch.zeros(1, pyramid.channels, *pyramid.shape(0))
-        if first < HIGHEST:
-            found += self._start(0, pyramid)[how.number % self._settings.plan.levels[0].samples]
+        number = how.number % self._settings.plan.levels[0].samples
+        found = self._start(0, pyramid, slice(number, number + 1))
+        if first == HIGHEST:
+            found.zero_()
         self._draw(sampler, 0, [found], draw, pyramid, coder, report)
         return found
 
@@ -125,13 +127,14 @@ class Particles:
             return level_above(left, lowest=max(how.lowest, how.end))
         return level_above(left, lowest=max(how.lowest, level.start))
 
-    def _start(self, k: int, pyramid: Pyramid) -> torch.Tensor:
-        """Where the particles of a draw at level k start: (s, C, h, w)."""
+    def _start(self, k: int, pyramid: Pyramid, some: slice = slice(None)) -> torch.Tensor:
+        """Where the particles of a draw at level k start, or some of them: (s, C, h, w), a copy."""
         levels = self._settings.plan.levels
         if self.values is None or self._settings.plan.paper:
-            return torch.zeros(levels[k].samples, pyramid.channels, *pyramid.shape(k))
+            count = len(range(levels[k].samples)[some])
+            return torch.zeros(count, pyramid.channels, *pyramid.shape(k))
         factor = levels[self.level].scale // levels[k].scale
-        values = self.values[: levels[k].samples]
+        values = self.values[: levels[k].samples][some]
         return values.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
     def _describe(self, k: int, first: int, how: Sampling, coder: RoundCoder, of: int) -> Draw:
@@ -186,7 +189,7 @@ class Particles:
             together = side_by_side(prior, left[-1])
             *earlier, some = (own[:together] for own in left)
             projector = partial(pyramid.projections, k)
-            if earlier:
+            if earlier:  # rounds alone keep them, and draw by DDRM
                 ddrm.draw(prior, projector, some, now, count, earlier)
             else:
                 sampler(prior, projector, some, now, count)
