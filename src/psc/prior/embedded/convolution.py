@@ -84,7 +84,7 @@ class Convolution(Protocol):
         ...
 
     def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """scale S + h, for h (B, O, H', W')."""
+        """scale S + h, in the place of h (B, O, H', W')."""
         ...
 
     def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ class Float:
 
     def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """See :meth:`Convolution.added`."""
-        return self.scaled(stored, scale).add_(h)
+        return h.add_(self.scaled(stored, scale))
 
     def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """See :meth:`Convolution.activated`."""
@@ -152,7 +152,7 @@ class Bytes:
 
     def added(self, stored: torch.Tensor, scale: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """See :meth:`Convolution.added`."""
-        return self.scaled(stored, scale).add_(h)  # faster than the library's own addition, which copies
+        return h.add_(self.scaled(stored, scale))  # faster than the library's own addition, which copies
 
     def activated(self, stored: torch.Tensor, factor: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """See :meth:`Convolution.activated`."""
@@ -246,7 +246,7 @@ def _agrees(layer: Layer, made: Convolution, device: torch.device, sides: tuple[
     pairs = [
         (made.scaled(stored, ones.to(device)), sums),
         (made.scaled(stored, factor.to(device)), product),
-        (made.added(stored, factor.to(device), h.to(device)), product + h),
+        (made.added(stored, factor.to(device), h.to(device, copy=True)), product + h),
         (made.activated(stored, factor.to(device), bias.to(device)), act),
         (made.activated(stored, (ones / 2).to(device), (100.5 * ones).to(device)), halves),
     ]

@@ -120,25 +120,27 @@ class Network:
         x = functional.pixel_unshuffle(x, self.shape.unshuffle).contiguous(memory_format=torch.channels_last)
         x = x.mul_(self._constants["inp.unit"][:, None, None]).round_().clamp_(-INPUT_LIMIT, INPUT_LIMIT)
         h = self._layers["inp"].scaled(x, self._constants["inp.scale"])
+        del x  # what is let go is room: a tile's stream takes 66 MB
         skips: list[torch.Tensor] = []
         for i, blocks in enumerate(self.shape.encoder):
             if i > 0:
                 skips.append(h)
                 h = self._linear(f"dn.{i - 1}", h)
-            h = self._blocks(f"enc.{i}", blocks, h, row)
+            self._blocks(f"enc.{i}", blocks, h, row)
         for i, blocks in reversed(list(enumerate(self.shape.decoder))):
             h = _shuffled_onto(skips.pop(), self._linear(f"up.{i}", h))
-            h = self._blocks(f"dec.{i}", blocks, h, row)
+            self._blocks(f"dec.{i}", blocks, h, row)
         out = self._linear("out", h).contiguous()  # channels last needs AVX2 in PyTorch's pixel-shuffle
         return functional.pixel_shuffle(out, self.shape.unshuffle)
 
-    def _blocks(self, stage: str, count: int, h: torch.Tensor, row: tuple[int, int]) -> torch.Tensor:
+    def _blocks(self, stage: str, count: int, h: torch.Tensor, row: tuple[int, int]) -> None:
+        """Residual blocks, in the place of h."""
         for k in range(count):
             c1, c2 = f"{stage}.{k}.c1", f"{stage}.{k}.c2"
             factor, bias = self._constants[f"{c1}.a"][row], self._constants[f"{c1}.b"][row]
             inner = self._layers[c1].activated(to_bytes(h, self._constants[f"{c1}.unit"]), factor, bias)
-            h = self._layers[c2].added(inner, self._constants[f"{c2}.scale"], h)
-        return h
+            self._layers[c2].added(inner, self._constants[f"{c2}.scale"], h)
+            del inner
 
     def _linear(self, name: str, h: torch.Tensor) -> torch.Tensor:
         stored = to_bytes(h, self._constants[f"{name}.unit"])

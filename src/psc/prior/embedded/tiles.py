@@ -12,7 +12,7 @@ import torch
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
-TILE = 1024
+TILE = 896
 """Side of a tile's interior in pixels; a multiple of every network's ``multiple``."""
 BATCH = 2**16
 """Pixels (batch x height x width) that are evaluated together at most, one picture at least."""
