@@ -204,7 +204,7 @@ def test_integers_become_floats_that_denoise_alike(patches: Patches, tmp_path: P
 def options(tmp_path: Path, out: str, **changes: object) -> argparse.Namespace:
     """Arguments of training.train."""
     known = {"out": tmp_path / out, "data": tmp_path, "steps": 6, "rate": 1e-3, "seed": 0, "device": "cpu",
-             "threads": 2, "aim": "plans", "decay": False, "log": 3, "validate": 3}  # fmt: skip
+             "threads": 2, "begun": 0, "aim": "plans", "decay": False, "log": 3, "validate": 3}  # fmt: skip
     return argparse.Namespace(**known | changes)
 
 
@@ -252,6 +252,22 @@ def test_the_rate_warms_up_stays_and_decays_to_zero(tmp_path: Path) -> None:
     assert rate(steps) == 0
     run.a.decay = False
     assert rate(steps) == 1
+
+
+def test_a_run_goes_on_from_weights_with_steps_behind_them(patches: Patches, tmp_path: Path) -> None:
+    """New optimisers are warmed up; patches and noise are those of the steps to come."""
+    a = options(tmp_path, "begun", begun=5 * WARM_UP, steps=10**6, rate=1.0)
+    run = Run(filled(), a)
+    assert run.step == a.begun
+    assert run.rate() == 1 / WARM_UP
+    run.advance(patches)
+    run.save()
+    assert run.rate() == 2 / WARM_UP
+    assert Run(filled(), a).step == a.begun + 1
+    other = Run(filled(), options(tmp_path, "other", steps=10**6, rate=1.0))
+    other.advance(patches)
+    seen = [each.average.inp.weight for each in (run, other)]
+    assert not torch.equal(*seen)
 
 
 def test_priors_are_what_the_files_hold(patches: Patches, tmp_path: Path) -> None:

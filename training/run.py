@@ -46,7 +46,7 @@ class Run:
         self.average = copy.deepcopy(net).requires_grad_(False)
         self.threads = 1 if a.device != "cpu" else a.threads
         self.optimisers = optimisers(net, a.rate, self.threads)
-        self.step, self.seconds, self._sum = 0, 0.0, 0.0
+        self.step, self.seconds, self._sum = a.begun, 0.0, 0.0
         self._tick = self._saved = time.time()
         self._pool = ThreadPoolExecutor(self.threads, initializer=partial(torch.set_num_threads, 1))
         a.out.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Run:
 
     def rate(self) -> float:
         """Linear warm-up, then constant; with ``--decay`` linear to zero at the end."""
-        warm = min(1.0, (self.step + 1) / WARM_UP)
+        warm = min(1.0, (self.step - self.a.begun + 1) / WARM_UP)
         left = (self.a.steps - self.step) / (DECAY * self.a.steps) if self.a.decay else 1.0
         return float(self.a.rate * warm * min(1.0, left))
 

@@ -50,7 +50,7 @@ def main() -> None:
     if a.integers:
         calibrate(net, patches, CALIBRATION)
     run = Run(net.to(device=a.device, memory_format=torch.channels_last), a)
-    if a.start and run.step == 0:
+    if a.start and run.step == a.begun:
         run.load(torch.load(a.start / "checkpoint.pt", weights_only=True, map_location=a.device))
     print(f"{a.shape}: {sum(p.numel() for p in net.parameters()):,} parameters, step {run.step} of {a.steps}")
     while run.step < a.steps:
@@ -70,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="where block means are kept (gigabytes); default OUT")
     parser.add_argument("--init", type=Path, help="weights to start from; see training.initial")
     parser.add_argument("--from", dest="start", type=Path, help="run whose checkpoint to go on from, in OUT")
+    parser.add_argument("--begun", type=int, default=0, help="steps that --init has behind it")
     parser.add_argument("--shape", choices=SHAPES, default="deep")
     parser.add_argument("--integers", action="store_true", help="second phase: round to integers, fine-tune")
     parser.add_argument("--steps", type=int, default=10**7)
