@@ -18,13 +18,14 @@ import psc
 from psc import PscError
 from psc.cli import app
 from psc.evaluate import codecs as other_codecs
-from psc.evaluate import frechet, metrics, psc_codec, report, run, tasks
+from psc.evaluate import frechet, metrics, psc_codec, report, run, setup, tasks
 from psc.evaluate.bd import bd_rate
-from psc.evaluate.curves import averaged, complete, published, summary
+from psc.evaluate.curves import averaged, complete, described, published, summary
 from psc.evaluate.results import Results, Row, merge
 from psc.images.picture import Picture
 from psc.images.pixels import psnr, to_tensor
 from psc.plan.plan import Settings
+from psc.plan.presets import finest
 from psc.prior import HaarGaussian
 from psc.session.context import Context
 from psc.session.encoder import Encoder
@@ -138,7 +139,7 @@ def test_a_simulated_picture_is_the_decoded_one(
     monkeypatch.setattr(psc_codec, "encode", encode)
     image = run.read(folder, "0.png", 32)
     size = 32 * 32 // 8
-    for preset in psc_codec.ABOUT:
+    for preset in ("default", "paper"):
         task = tasks.Task("0.png", f"psc-{preset}", 1.0, ("mean", "sample"))
         found = {}
         for simulate in (False, True):
@@ -189,9 +190,9 @@ def test_a_run_that_was_killed_goes_on(
 
 
 def _counted(done: list[str]) -> Callable[..., other_codecs.Found]:
-    def search(codec: other_codecs.Codec, image: Image.Image, size: int) -> other_codecs.Found:
+    def search(codec: other_codecs.Codec, *arguments: Any) -> other_codecs.Found:
         done.append(codec.name)
-        return other_codecs.nearest_below(codec, image, size)
+        return other_codecs.nearest_below(codec, *arguments)
 
     return search
 
@@ -475,6 +476,11 @@ def test_the_search_finds_the_largest_file_that_fits() -> None:
         assert sizes[found.setting - 10] == len(found.data)
     assert len(other_codecs.nearest_below(codec, image, 4).data) == 5
     assert other_codecs.nearest_below(codec, image, 13).tries <= 4
+    tried: dict[int, other_codecs.Found] = {}
+    searches = [other_codecs.nearest_below(codec, image, size, tried) for size in (13, 13, 20)]
+    assert [len(found.data) for found in searches] == [13, 13, 20]
+    assert searches[1].tries == 0
+    assert sum(found.tries for found in searches) == len(tried) < 7
     sizes[:] = [1, 2, 3, 9, 4, 8, 20]  # where sizes do not grow, what is met on the way counts
     assert len(other_codecs.nearest_below(codec, image, 10).data) == 9
 
@@ -505,6 +511,21 @@ def test_the_paper_s_files_have_the_size_asked_for() -> None:
         assert simulated == psc.decode(data, prior=PRIOR)
     with pytest.raises(PscError, match="takes .* at least"):
         encode(image, "paper", 20, PRIOR, lambda now: None)
+
+
+def test_an_effort_is_evaluated_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Settings] = []
+
+    def to_size(picture: Any, size: int, start: Settings, context: Any) -> SimpleNamespace:
+        started.append(start)
+        return SimpleNamespace(data=b"file", session=None)
+
+    monkeypatch.setattr(psc_codec.control, "to_size", to_size)
+    for name in ("effort9", "default"):
+        encode(Image.new("RGB", (16, 16)), name, 100, PRIOR, lambda now: None)
+    assert started == [finest("default", effort=9), finest("default")]
+    assert setup.presets("default,effort1") == ["default", "effort1"]
+    assert described("psc-effort9-mean")[0] == "PSC effort9 mean"
 
 
 # Metrics
@@ -540,7 +561,7 @@ def test_ssim_is_that_of_its_definition() -> None:
     a, b = (Image.new("RGB", (32, 32), (value,) * 3) for value in (100, 150))
     c1 = (0.01 * 255) ** 2
     expected = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
-    assert metrics.metrics()["ssim"].measure(a, b) == pytest.approx(expected, rel=1e-5)
+    assert metrics.metrics()["ssim"].measure(a, b) == pytest.approx(expected, rel=3e-4)
 
 
 def test_frechet_distance_of_known_normals() -> None:

@@ -28,7 +28,7 @@ def made_up() -> dict[str, torch.Tensor]:
         weights[f"net.{layer}.weight"] = torch.randn(after, before, size, size, generator=random)
         weights[f"net.{layer}.bias"] = torch.randn(after, generator=random)
         weights[f"lin{i}.model.1.weight"] = torch.ones(1, after, 1, 1) * (i == 0)
-    return {name: value.double() for name, value in weights.items()}
+    return weights
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def run(
         typer.Option(help="psc, jpeg, jpeg2000, webp, avif, heic, jpegxl, bpg. Default: all here."),
     ] = None,
     rates: Annotated[str, typer.Option(help="Bits per pixel that no file exceeds.")] = "0.05,0.1,0.2,0.4",
-    presets: Annotated[str, typer.Option(help="Of PSC: default, paper.")] = "default",
+    presets: Annotated[str, typer.Option(help="Of PSC: default, paper, effort1 to effort9.")] = "default",
     restore: Annotated[str, typer.Option(help="Of PSC: see psc decode.")] = "mean,sample",
     limit: Annotated[int | None, typer.Option(min=1, help="So many pictures, by name.")] = None,
     crop: Annotated[int, typer.Option(min=0, help="Side of the central square; 0: whole pictures.")] = 256,

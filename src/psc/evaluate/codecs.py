@@ -55,7 +55,7 @@ class Found:
         data: Its bytes.
         setting: That it was made at.
         seconds: Of encoding it once.
-        tries: How many files were made to find it.
+        tries: How many files this search made.
     """
 
     data: bytes
@@ -64,7 +64,9 @@ class Found:
     tries: int
 
 
-def nearest_below(codec: Codec, image: Image.Image, size: int) -> Found:
+def nearest_below(
+    codec: Codec, image: Image.Image, size: int, tried: dict[int, Found] | None = None
+) -> Found:
     """The largest file of at most a size that bisection finds; the smallest of all if none is.
 
     Bisection takes the file's size to grow with the setting. Where it does not, a file that is met on the way
@@ -74,8 +76,11 @@ def nearest_below(codec: Codec, image: Image.Image, size: int) -> Found:
         codec: That is here.
         image: RGB.
         size: In bytes.
+        tried: By their index among the settings, the files that earlier searches made of this picture; this
+            one's are added.
     """
-    tried: dict[int, Found] = {}
+    tried = {} if tried is None else tried
+    before = len(tried)
 
     def at(index: int) -> int:
         if index not in tried:
@@ -90,7 +95,7 @@ def nearest_below(codec: Codec, image: Image.Image, size: int) -> Found:
         low, high = (middle, high) if at(middle) <= size else (low, middle)
     below = [index for index in tried if at(index) <= size]
     best = tried[max(below, key=at) if below else min(tried, key=at)]
-    return Found(best.data, best.setting, best.seconds, len(tried))
+    return Found(best.data, best.setting, best.seconds, len(tried) - before)
 
 
 def _pillow(kind: str, **options: Any) -> Callable[[Image.Image, int], bytes]:

@@ -12,6 +12,7 @@ import itertools
 import json
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from PIL import Image
 from psc import files
 from psc.errors import PscError
 from psc.evaluate import memory, metrics, psc_codec
-from psc.evaluate.codecs import Codec, codecs, nearest_below
+from psc.evaluate.codecs import Codec, Found, codecs, nearest_below
 from psc.evaluate.results import Key, Results, Row
 from psc.evaluate.tasks import Options, Task
 from psc.images.opening import read_image
@@ -35,6 +36,8 @@ LEAST_SIDE = 11
 """Pixels a side of a picture that can be compared: the window of SSIM."""
 
 
+Tried = defaultdict[str, dict[int, Found]]
+"""What searches have made of one picture, by codec: see :func:`psc.evaluate.codecs.nearest_below`."""
 Finished = tuple[Row, Image.Image | None]
 Backend = Callable[[Path, Sequence[Task], Options, Path], Iterator[Finished]]
 """(folder of pictures, tasks, options, folder for files) -> lines and decoded pictures."""
@@ -87,16 +90,23 @@ def here(folder: Path, tasks: Sequence[Task], options: Options, scratch: Path) -
             for task in some:
                 yield from failed(task.keys(), error)
             continue
+        tried: Tried = defaultdict(dict)
         for task in some:
-            yield from measure(task, image, options, scratch)
+            yield from measure(task, image, options, scratch, tried)
 
 
-def measure(task: Task, image: Image.Image, options: Options, scratch: Path) -> Iterator[Finished]:
+def measure(
+    task: Task, image: Image.Image, options: Options, scratch: Path, tried: Tried | None = None
+) -> Iterator[Finished]:
     """Do one task on its (cropped) picture. What cannot be done becomes a line that says why."""
+    tried = defaultdict(dict) if tried is None else tried
     (scratch / task.image).mkdir(parents=True, exist_ok=True)
     path = scratch / task.image / f"{task.codec}-{task.target:g}"
     size = math.floor(task.target * image.width * image.height / 8)
-    work = _psc(task, image, size, options, path) if task.restorations else _baseline(task, image, size, path)
+    if task.restorations:
+        work = _psc(task, image, size, options, path)
+    else:
+        work = _baseline(task, image, size, path, tried[task.codec])
     left = task.keys()
     try:
         for costs, decoded in work:
@@ -128,10 +138,12 @@ def _row(key: Key, image: Image.Image, size: int, costs: Row, decoded: Image.Ima
     return row | costs | {"metrics": finite}
 
 
-def _baseline(task: Task, image: Image.Image, size: int, path: Path) -> Iterator[tuple[Row, Image.Image]]:
+def _baseline(
+    task: Task, image: Image.Image, size: int, path: Path, tried: dict[int, Found]
+) -> Iterator[tuple[Row, Image.Image]]:
     codec = known()[task.codec]
     memory.forget()
-    found = nearest_below(codec, image, size)
+    found = nearest_below(codec, image, size, tried)
     costs: Row = {"bytes": len(found.data), "setting": found.setting, "tries": found.tries}
     costs |= {"encode_seconds": found.seconds, "encode_peak_mb": memory.peak_mb()}
     file = path.with_name(path.name + codec.suffix)

@@ -52,7 +52,7 @@ def st_lpips(original: Image.Image, decoded: Image.Image) -> float:
 
 def _features(weights: Weights, image: Image.Image) -> list[torch.Tensor]:
     """What each layer finds in a picture."""
-    x = to_tensor(image)[None].double()
+    x = to_tensor(image)[None]
     x = (x - weights["scaling_layer.shift"]) / weights["scaling_layer.scale"]
     found = []
     for i, (layer, padding) in enumerate(zip(LAYERS, PADDINGS, strict=True)):
@@ -91,4 +91,4 @@ def _weights() -> Weights:
     file = _file()
     assert file is not None, missing()
     state: Weights = torch.load(file, weights_only=True, map_location="cpu")
-    return {name: value.double() for name, value in state.items()}
+    return {name: value.float() for name, value in state.items()}
