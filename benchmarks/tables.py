@@ -3,7 +3,7 @@
     python -m benchmarks.tables OUT [--of psc-default-mean]
 
 OUT: the folder of a finished run. Means over the pictures, as in OUT/summaries; BD-rates of --of against the
-others, by PCHIP over the qualities that both reach.
+others, by PCHIP over the qualities that both reach; of what is better lower, over its negative.
 """
 
 import argparse
@@ -18,13 +18,16 @@ COLUMNS = {
     "ssim": ("SSIM", ".3f"),
     "ms-ssim-rgb": ("MS-SSIM", ".3f"),
     "ssimulacra2": ("SSIMULACRA2", ".1f"),
+    "st-lpips": ("ST-LPIPS", ".4f"),
     "fd-efficientnet": ("distance", ".0f"),
     "encoding_time": ("encode, s", ".1f"),
     "decoding_time": ("decode, s", ".1f"),
     "encode_nfe": ("NFE", ".0f"),
     "decode_nfe": ("NFE", ".0f"),
 }
-QUALITIES = ("psnr-rgb", "ssim", "ms-ssim-rgb", "ssimulacra2")
+QUALITIES = ("psnr-rgb", "ssim", "ms-ssim-rgb", "ssimulacra2", "st-lpips", "fd-efficientnet")
+LOWER = ("st-lpips", "fd-efficientnet")
+"""Those that are better lower."""
 
 
 def main() -> None:
@@ -63,7 +66,8 @@ def value(name: str, found: float | None) -> str:
 
 
 def points(results: dict, name: str) -> list[tuple[float, float]]:
-    return list(zip(results["bpp"], results.get(name, []), strict=False))
+    sign = -1 if name in LOWER else 1
+    return [(bpp, sign * value) for bpp, value in zip(results["bpp"], results.get(name, []), strict=False)]
 
 
 if __name__ == "__main__":
