@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from training import gpu, levels, pack, weights
+from training import gpu, levels, pack, rounding, weights
 from training.data import SCALES, Patches, block_means, read
 from training.initial import floats, load, start_from
 from training.integers import Quantised, calibrate, exported
@@ -150,10 +150,10 @@ def test_floats_of_half_precision_are_nearly_the_same(tmp_path: Path) -> None:
 def test_the_integers_compute_what_was_trained(patches: Patches, kernel: str) -> None:
     """Exported and evaluated by psc, against the network with rounding, against the network without."""
     plain = filled().eval()
-    rounding = copy.deepcopy(plain)
-    calibrate(rounding, patches, 6)
+    rounded = copy.deepcopy(plain)
+    calibrate(rounded, patches, 6)
     try:
-        network = Network(exported(rounding), torch.device("cpu"), kernel)
+        network = Network(exported(rounded), torch.device("cpu"), kernel)
     except PscError:  # this processor has no exact one
         pytest.skip(f"no {kernel} here")
     for j, index, scale in ((34, 0, 1), (60, 2, 4), (100, 4, 16)):
@@ -161,7 +161,7 @@ def test_the_integers_compute_what_was_trained(patches: Patches, kernel: str) ->
         level, where = torch.full((2,), j), torch.full((2,), index)
         x = x + sigmas(level) * torch.randn(x.shape, generator=torch.Generator().manual_seed(j))
         with torch.no_grad():
-            found, same, real = network(x, j, scale), rounding(x, level, where), plain(x, level, where)
+            found, same, real = network(x, j, scale), rounded(x, level, where), plain(x, level, where)
         assert moved(found, same) < 0.003 * moved(real, x)  # a rounding may go the other way
         assert moved(found, real) < 0.03 * moved(real, x)
         assert not torch.equal(same, real)
@@ -179,11 +179,27 @@ def test_gradients_pass_through_the_rounding(patches: Patches) -> None:
     assert [type(o).__name__ for o in optimisers(net, 1e-3, 1)] == ["Muon", "AdamW"]
 
 
+@torch.no_grad()
+def test_finer_integers_are_nearer_to_the_floats(patches: Patches) -> None:
+    plain = filled()
+    calibrate(rounded := copy.deepcopy(plain), patches, 6)
+    rounding.finer_activations([halfway := copy.deepcopy(rounded)], rounding.FINE)
+    rounding.finer_weights(fine := copy.deepcopy(halfway), rounding.FINE)
+    x = patches.batch(7)[1][:2, :, :16, :16]
+    x = x + 0.3 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    level, where = torch.full((2,), 50), torch.full((2,), 0)
+    far, nearer, near = (
+        moved(net(x, level, where), plain(x, level, where)) for net in (rounded, halfway, fine)
+    )
+    assert 0 < near < 0.3 * nearer
+    assert nearer < 0.95 * far
+
+
 def test_integers_become_floats_that_denoise_alike(patches: Patches, tmp_path: Path) -> None:
     """And training goes on from them: all gradients are there."""
-    rounding = filled()
-    calibrate(rounding, patches, 6)
-    tensors = exported(rounding)
+    rounded = filled()
+    calibrate(rounded, patches, 6)
+    tensors = exported(rounded)
     save_file(tensors, tmp_path / "embedded.safetensors")
     shape, found = load(tmp_path / "embedded.safetensors")
     assert shape == SHAPE

@@ -46,8 +46,10 @@ class Quantised(nn.Module):
     """A convolution of integers.
 
     unit (I,): what an input of 1 stands for. low, high: of the inputs; where low is negative, the layer reads
-    the stream and rounds it, else it reads a block's Clamp.
+    the stream and rounds it, else it reads a block's Clamp. limit: of the weights.
     """
+
+    limit = WEIGHT_LIMIT
 
     def __init__(self, inner: Convolution, unit: torch.Tensor, low: int, high: int) -> None:
         super().__init__()
@@ -58,11 +60,11 @@ class Quantised(nn.Module):
     def scale(self) -> torch.Tensor:
         """(O, 1, 1, 1): what one of the sums stands for."""
         weight = self.inner.kernel().detach() * self.unit
-        return weight.abs().amax((1, 2, 3), keepdim=True) / WEIGHT_LIMIT + 1e-12
+        return weight.abs().amax((1, 2, 3), keepdim=True) / self.limit + 1e-12
 
     def integers(self) -> torch.Tensor:
         weight = self.inner.kernel() * self.unit / self.scale()
-        return _through(weight, -WEIGHT_LIMIT, WEIGHT_LIMIT)
+        return _through(weight, -self.limit, self.limit)
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
         a = _through(h / self.unit, self.low, self.high) if self.low < 0 else h
@@ -72,14 +74,16 @@ class Quantised(nn.Module):
 
 
 class Clamp(nn.Module):
-    """relu, in integers of 0 to 255. unit (C,): what 1 stands for."""
+    """relu, in integers of 0 to high. unit (C,): what 1 stands for."""
+
+    high = 255
 
     def __init__(self, unit: torch.Tensor) -> None:
         super().__init__()
         self.register_buffer("unit", unit[None, :, None, None].clone())
 
     def forward(self, h: torch.Tensor) -> torch.Tensor:
-        return _through(h / self.unit, 0, 255)
+        return _through(h / self.unit, 0, self.high)
 
 
 def _through(x: torch.Tensor, low: int, high: int) -> torch.Tensor:
