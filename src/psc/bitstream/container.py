@@ -9,7 +9,7 @@ from psc.bitstream.plan_code import PLAN_NAMES
 from psc.errors import PscError
 from psc.plan.plan import step_size
 
-NAMED_PRIORS = {bytes.fromhex("2691a6cd"): "embedded"}
+NAMED_PRIORS = {bytes.fromhex("82353a88"): "embedded"}
 """By fingerprint: the priors that this version of the package can load."""
 
 
