@@ -21,7 +21,8 @@ class ForecastTuning:
     """What turns a picture's energies into bits and errors (:mod:`psc.rate.forecast`).
 
     Fitted by ``python -m benchmarks.forecast VAL --steps 152 136 120 108`` with the commit that brought these
-    numbers: twelve 256x256 crops of validation photographs, the default plan.
+    numbers: twelve 256x256 crops of validation photographs, the default plan of 48 evaluations. Fitted to
+    today's prior and plan they meet targets no better (docs/ablations.md).
 
     Attributes:
         bits: (u, v) of each level's bits.
