@@ -30,6 +30,7 @@ from psc.prior import HaarGaussian
 from psc.session.context import Context
 from psc.session.encoder import Encoder
 from tests.conftest import SMALL, texture
+from tests.pictures import PHOTO
 
 SIDE = 48
 RATES = "0.5,1.5"
@@ -562,6 +563,19 @@ def test_ssim_is_that_of_its_definition() -> None:
     c1 = (0.01 * 255) ** 2
     expected = (2 * 100 * 150 + c1) / (100**2 + 150**2 + c1)
     assert metrics.metrics()["ssim"].measure(a, b) == pytest.approx(expected, rel=3e-4)
+
+
+@pytest.mark.skipif(not find_spec("torchmetrics"), reason="needs psc-codec[evaluate]")
+@pytest.mark.parametrize("name", ["ssim", "ms-ssim"])
+def test_single_precision_does_for_photographs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.open(PHOTO).convert("RGB").resize((192, 176))
+    worse = image.resize((48, 44)).resize(image.size)
+    single = metrics.metrics()[name].measure(image, worse)
+    tensor = metrics._tensor
+    monkeypatch.setattr(metrics, "_tensor", lambda picture: tensor(picture).double())
+    double = metrics.metrics()[name].measure(image, worse)
+    assert single != double
+    assert single == pytest.approx(double, abs=2e-5)
 
 
 def test_frechet_distance_of_known_normals() -> None:

@@ -54,6 +54,11 @@ def files(folders: list[Path]) -> list[Path]:
     return found
 
 
+def trained_on(data: Path) -> list[Path]:
+    """The folders in ``data`` whose pictures are trained on; its others are for validation."""
+    return [data / name for name in ("train", "extra", "more") if (data / name).is_dir()]
+
+
 def read(file: Path) -> Photo:
     """A picture (H, W, 3)."""
     return np.asarray(Image.open(file).convert("RGB"))

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from training.data import SCALES, Photo, block_means, files, read
+from training.data import SCALES, Photo, block_means, files, read, trained_on
 from training.initial import load
 from training.weights import write
 
@@ -116,7 +116,7 @@ def pack(data: Path, checkpoint: Path, out: Path, most: float, suffix: str) -> N
         for file in files([data / name]) if (data / name).is_dir() else []:
             seen = Image.fromarray(read(file)[:, :VALIDATED])
             save(out / name / f"{file.stem}.webp", encoded(seen, {"format": "WEBP", "lossless": True}))
-    paths = files([data / name for name in ("train", "extra", "more") if (data / name).is_dir()])
+    paths = files(trained_on(data))
     left = most - taken_by(out)
     crops = fitted(crop, paths, range(16, 2049, CELL), FULL_SHARE * left)
     halves = side_by_side(lambda file: Image.fromarray(block_means(read(file), 2)), paths)

@@ -1,6 +1,6 @@
 """What rounding to integers costs, and where: denoising errors with parts of the network rounded less.
 
-    python -m training.rounding --data DATA --init RUN/cooled/checkpoint.pt
+    python -m training.rounding --data DATA --init RUN/cooled/checkpoint.pt --cache RUN/float
 
 Each line is the error on val (training.validate) after calibration, without fine-tuning: of the floats, of
 the integers that are shipped (weights and activations of 8 bits), and of networks in which some are finer.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import nn
 
-from training.data import Patches, mapped
+from training.data import Patches, mapped, trained_on
 from training.initial import start_from
 from training.integers import Clamp, Quantised, calibrate
 from training.network import Block, Net
@@ -56,8 +56,7 @@ def main() -> None:
     net = Net(SHAPES["deep"])
     start_from(net, a.init)
     say("floats", net, a.data)
-    folders = [a.data / name for name in ("train", "extra", "more") if (a.data / name).is_dir()]
-    calibrate(net, Patches(mapped(folders, a.cache), PIXELS, 0, 8), CALIBRATION)
+    calibrate(net, Patches(mapped(trained_on(a.data), a.cache), PIXELS, 0, 8), CALIBRATION)
     say("integers", net, a.data)
     finer_weights(fine := deepcopy(net), FINE)
     say("weights as floats", fine, a.data)

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save
 
 from psc.prior.embedded.network import Shape
-from training.data import Patches, mapped
+from training.data import Patches, mapped, trained_on
 from training.initial import start_from
 from training.integers import calibrate, exported
 from training.network import Net
@@ -42,8 +42,7 @@ def main() -> None:
     a = _arguments()
     torch.manual_seed(a.seed)
     torch.set_num_threads(1)  # an operation; see training.run
-    folders = [a.data / name for name in ("train", "extra", "more") if (a.data / name).is_dir()]
-    patches = Patches(mapped(folders, a.cache or a.out), PIXELS, a.seed, a.symmetries)
+    patches = Patches(mapped(trained_on(a.data), a.cache or a.out), PIXELS, a.seed, a.symmetries)
     net = Net(SHAPES[a.shape])
     if a.init:
         start_from(net, a.init)
