@@ -11,6 +11,7 @@ import pkgutil
 import re
 import runpy
 import shlex
+import shutil
 import sys
 import tomllib
 import webbrowser
@@ -99,11 +100,12 @@ def small_prior(name: str = "embedded", *, device: str = "cpu", half: bool = Fal
 
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what a reader is supposed to have: a photograph, and folders of some."""
+    """A folder with what a reader is supposed to have: a photograph, folders of some, published curves."""
     photo = Image.open(SAMPLE).convert("RGB").resize(SIZE)
     for name in ("photo.jpg", "DIR/a.png", "THREE/a.png", "photos/b.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         photo.save(tmp_path / name)
+    shutil.copytree(ROOT / "docs/published", tmp_path / "docs/published")
     mask = Image.new("L", SIZE)
     mask.paste(255, (0, 0, SIZE[0] // 2, SIZE[1]))
     mask.save(tmp_path / "mask.png")

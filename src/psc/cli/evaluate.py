@@ -51,7 +51,7 @@ def run(
     out: Out = Path("evaluation"),
     codecs: Annotated[
         str | None,
-        typer.Option(help="psc, jpeg, jpeg2000, webp, avif, heic, jpegxl, bpg. Default: all here."),
+        typer.Option(help="psc, jpeg, jpeg2000, webp, avif, avif-420, heic, jpegxl, bpg. Default: all here."),
     ] = None,
     rates: Annotated[str, typer.Option(help="Bits per pixel that no file exceeds.")] = "0.05,0.1,0.2,0.4",
     presets: Annotated[str, typer.Option(help="Of PSC: default, paper, effort1 to effort9.")] = "default",
