@@ -60,13 +60,13 @@ def _save(
     import matplotlib
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
     for number, (curve, points) in enumerate(lines):
         axes.plot(*zip(*points, strict=True), label=curve.label, **_style(curve, number))
     axes.set(xlabel=x, ylabel=y)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=9)
+    figure.legend(loc="outside right upper", fontsize=9)
     target.parent.mkdir(parents=True, exist_ok=True)
     paths = [target.with_suffix(suffix) for suffix in (".png", ".svg")]
     with matplotlib.rc_context({"svg.hashsalt": "psc", "svg.fonttype": "none"}):
