@@ -1,16 +1,23 @@
 """Tables in Markdown of what `psc evaluate` has found.
 
-    python -m benchmarks.tables OUT [--of psc-default-mean]
+    python -m benchmarks.tables OUT [--of psc-default-mean] [--against avif]
 
 OUT: the folder of a finished run. Means over the pictures, as in OUT/summaries; BD-rates of --of against the
-others, by PCHIP over the qualities that both reach; of what is better lower, over its negative.
+others, by PCHIP over the qualities that both reach; of what is better lower, over its negative. The BD-rate
+per picture is by PSNR: mean, standard error, least and most. Then, at each rate of --against, what --of has
+there by PSNR (PCHIP over log bpp), and how many more bits it needs for the same.
 """
 
 import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from benchmarks.efforts import mean_and_error
 from psc.evaluate.bd import bd_rate
+from psc.evaluate.results import Results
 
 COLUMNS = {
     "bpp": ("bpp", ".4f"),
@@ -28,6 +35,8 @@ COLUMNS = {
 QUALITIES = ("psnr-rgb", "ssim", "ms-ssim-rgb", "ssimulacra2", "st-lpips", "fd-efficientnet")
 LOWER = ("st-lpips", "fd-efficientnet")
 """Those that are better lower."""
+Points = list[tuple[float, float]]
+"""Of a curve: bits per pixel, quality."""
 
 
 def main() -> None:
@@ -36,6 +45,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--of", default="psc-default-mean")
+    parser.add_argument("--against", default="avif")
     a = parser.parse_args()
     curves = [json.loads(p.read_text()) for p in sorted((a.folder / "summaries").glob("*.json"))]
     columns = [name for name in COLUMNS if any(name in c["results"] for c in curves)]
@@ -48,13 +58,53 @@ def main() -> None:
     print()
     test = next(c["results"] for c in curves if c["name"] == a.of)
     qualities = [name for name in QUALITIES if name in test]
-    line(f"BD-rate of {a.of} against", *(COLUMNS[name][0].split(",")[0] for name in qualities))
-    line(*["---"] * (len(qualities) + 1))
+    heads = [COLUMNS[name][0].split(",")[0] for name in qualities]
+    line(f"BD-rate of {a.of} against", *heads, "PSNR, per picture")
+    line(*["---"] * (len(qualities) + 2))
+    pictures = by_picture(a.folder)
     for curve in curves:
         if curve["name"] != a.of:
             pairs = [(points(curve["results"], name), points(test, name)) for name in qualities]
             rates = [bd_rate(anchor, tested) for anchor, tested in pairs]
-            line(curve["name"], *("no overlap" if r is None else f"{r:+.1f} %" for r in rates))
+            cells = ["no overlap" if r is None else f"{r:+.1f} %" for r in rates]
+            line(curve["name"], *cells, spread(pictures, curve["name"], a.of))
+    print()
+    anchor = next((c["results"] for c in curves if c["name"] == a.against), None)
+    if anchor:
+        at_the_rates_of(a.against, points(anchor, "psnr-rgb"), points(test, "psnr-rgb"))
+
+
+def by_picture(folder: Path) -> list[dict[str, Points]]:
+    """PSNR over bits per pixel of every picture, by codec."""
+    found: dict[str, dict[str, set[tuple[float, float]]]] = {}
+    for row in Results(folder).rows():
+        if "error" not in row:
+            curves = found.setdefault(row["image"], {})
+            curves.setdefault(row["codec"], set()).add((row["bpp"], row["metrics"]["psnr"]))
+    return [{name: sorted(some) for name, some in curves.items()} for curves in found.values()]
+
+
+def spread(pictures: list[dict[str, Points]], anchor: str, test: str) -> str:
+    """The BD-rate per picture: its mean with standard error, its least and most, and how often it is less."""
+    rates = [bd_rate(p[anchor], p[test]) for p in pictures if anchor in p and test in p]
+    known = [rate for rate in rates if rate is not None]
+    if not known:
+        return ""
+    less = sum(rate < 0 for rate in known)
+    return f"{mean_and_error(known)}, {min(known):+.0f} to {max(known):+.0f}; {less} less"
+
+
+def at_the_rates_of(name: str, anchor: Points, test: Points) -> None:
+    """What the tested curve has at the anchor's rates, and which rate has the anchor's quality."""
+    rates, qualities = np.array(sorted(test)).T
+    quality = PchipInterpolator(np.log(rates), qualities, extrapolate=False)
+    rate = PchipInterpolator(qualities, np.log(rates), extrapolate=False)
+    line(f"bpp of {name}", "its PSNR, dB", "ours there", "bits for its PSNR")
+    line(*["---"] * 4)
+    for bpp, db in anchor:
+        ours, more = float(quality(np.log(bpp))), 100 * float(np.exp(rate(db)) / bpp - 1)
+        cells = ["" if np.isnan(x) else format(x, how) for x, how in ((ours, ".2f"), (more, "+.1f"))]
+        line(f"{bpp:.4f}", f"{db:.2f}", cells[0], cells[1] and f"{cells[1]} %")
 
 
 def line(*cells: str) -> None:
@@ -65,7 +115,7 @@ def value(name: str, found: float | None) -> str:
     return "" if found is None else format(found, COLUMNS[name][1])
 
 
-def points(results: dict, name: str) -> list[tuple[float, float]]:
+def points(results: dict, name: str) -> Points:
     sign = -1 if name in LOWER else 1
     return [(bpp, sign * value) for bpp, value in zip(results["bpp"], results.get(name, []), strict=False)]
 
