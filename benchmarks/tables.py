@@ -1,11 +1,12 @@
 """Tables in Markdown of what `psc evaluate` has found.
 
-    python -m benchmarks.tables OUT [--of psc-default-mean] [--against avif]
+    python -m benchmarks.tables OUT... [--of psc-default-mean] [--against avif]
 
-OUT: the folder of a finished run. Means over the pictures, as in OUT/summaries; BD-rates of --of against the
-others, by PCHIP over the qualities that both reach; of what is better lower, over its negative. The BD-rate
-per picture is by PSNR: mean, standard error, least and most. Then, at each rate of --against, what --of has
-there by PSNR (PCHIP over log bpp), and how many more bits it needs for the same.
+OUT: the folders of finished runs of the same pictures, each codec in one of them. Means over the pictures, as
+in OUT/summaries; BD-rates of --of against the others, by PCHIP over the qualities that both reach; of what is
+better lower, over its negative. The BD-rate per picture is by PSNR: mean, standard error, least and most.
+Then, at each rate of --against, what --of has there by PSNR (PCHIP over log bpp), and how many more bits it
+needs for the same.
 """
 
 import argparse
@@ -43,11 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--of", default="psc-default-mean")
     parser.add_argument("--against", default="avif")
     a = parser.parse_args()
-    curves = [json.loads(p.read_text()) for p in sorted((a.folder / "summaries").glob("*.json"))]
+    curves = [json.loads(p.read_text()) for f in a.folders for p in sorted((f / "summaries").glob("*.json"))]
     columns = [name for name in COLUMNS if any(name in c["results"] for c in curves)]
     line("codec", *(COLUMNS[name][0] for name in columns))
     line(*["---"] * (len(columns) + 1))
@@ -61,7 +62,7 @@ def main() -> None:
     heads = [COLUMNS[name][0].split(",")[0] for name in qualities]
     line(f"BD-rate of {a.of} against", *heads, "PSNR, per picture")
     line(*["---"] * (len(qualities) + 2))
-    pictures = by_picture(a.folder)
+    pictures = by_picture(a.folders)
     for curve in curves:
         if curve["name"] != a.of:
             pairs = [(points(curve["results"], name), points(test, name)) for name in qualities]
@@ -74,10 +75,10 @@ def main() -> None:
         at_the_rates_of(a.against, points(anchor, "psnr-rgb"), points(test, "psnr-rgb"))
 
 
-def by_picture(folder: Path) -> list[dict[str, Points]]:
+def by_picture(folders: list[Path]) -> list[dict[str, Points]]:
     """PSNR over bits per pixel of every picture, by codec."""
     found: dict[str, dict[str, set[tuple[float, float]]]] = {}
-    for row in Results(folder).rows():
+    for row in (row for folder in folders for row in Results(folder).rows()):
         if "error" not in row:
             curves = found.setdefault(row["image"], {})
             curves.setdefault(row["codec"], set()).add((row["bpp"], row["metrics"]["psnr"]))

@@ -19,7 +19,7 @@ def test_at_the_rates_of_a_curve_that_is_reached_with_half_the_bits(
 
 
 def test_the_spread_over_pictures(tmp_path: Path) -> None:
-    """Of one picture half the bits, of the other double; a line with an error does not count."""
+    """Of one picture half the bits, of the other double; a line with an error does not count. Of two runs."""
     rows: list[dict[str, object]] = [{"image": "a", "codec": "avif", "target": 0.9, "error": "too small"}]
     for image, factor in (("a", 0.5), ("b", 2.0)):
         for bpp, db in ((0.1, 27.0), (0.2, 30.0)):
@@ -33,7 +33,10 @@ def test_the_spread_over_pictures(tmp_path: Path) -> None:
                         "metrics": {"psnr": db},
                     }
                 )
-    (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pictures = tables.by_picture(tmp_path)
+    for name in ("avif", "psc"):
+        (tmp_path / name).mkdir()
+        lines = [json.dumps(row) + "\n" for row in rows if row["codec"] == name]
+        (tmp_path / name / "results.jsonl").write_text("".join(lines))
+    pictures = tables.by_picture([tmp_path / "avif", tmp_path / "psc"])
     assert tables.spread(pictures, "avif", "psc") == "+25.0 ± 75.0 % (2), -50 to +100; 1 less"
     assert tables.spread(pictures, "webp", "psc") == ""
