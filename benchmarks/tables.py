@@ -49,6 +49,18 @@ def main() -> None:
     parser.add_argument("--against", default="avif")
     a = parser.parse_args()
     curves = [json.loads(p.read_text()) for f in a.folders for p in sorted((f / "summaries").glob("*.json"))]
+    test = next(c["results"] for c in curves if c["name"] == a.of)
+    every_point(curves)
+    print()
+    rates_of(a.of, test, curves, by_picture(a.folders))
+    print()
+    anchor = next((c["results"] for c in curves if c["name"] == a.against), None)
+    if anchor:
+        at_the_rates_of(a.against, points(anchor, "psnr-rgb"), points(test, "psnr-rgb"))
+
+
+def every_point(curves: list[dict]) -> None:
+    """All the means, a line for each codec and rate."""
     columns = [name for name in COLUMNS if any(name in c["results"] for c in curves)]
     line("codec", *(COLUMNS[name][0] for name in columns))
     line(*["---"] * (len(columns) + 1))
@@ -56,29 +68,26 @@ def main() -> None:
         for i in range(len(curve["results"]["bpp"])):
             found = [curve["results"].get(name) for name in columns]
             line(curve["name"], *(value(n, v and v[i]) for n, v in zip(columns, found, strict=True)))
-    print()
-    test = next(c["results"] for c in curves if c["name"] == a.of)
-    qualities = [name for name in QUALITIES if name in test]
-    heads = [COLUMNS[name][0].split(",")[0] for name in qualities]
-    line(f"BD-rate of {a.of} against", *heads, "PSNR, per picture")
+
+
+def rates_of(name: str, test: dict, curves: list[dict], pictures: list[dict[str, Points]]) -> None:
+    """The BD-rates of a codec, whose means are given, against each of the others."""
+    qualities = [quality for quality in QUALITIES if quality in test]
+    heads = [COLUMNS[quality][0].split(",")[0] for quality in qualities]
+    line(f"BD-rate of {name} against", *heads, "PSNR, per picture")
     line(*["---"] * (len(qualities) + 2))
-    pictures = by_picture(a.folders)
-    for curve in curves:
-        if curve["name"] != a.of:
-            pairs = [(points(curve["results"], name), points(test, name)) for name in qualities]
-            rates = [bd_rate(anchor, tested) for anchor, tested in pairs]
-            cells = ["no overlap" if r is None else f"{r:+.1f} %" for r in rates]
-            line(curve["name"], *cells, spread(pictures, curve["name"], a.of))
-    print()
-    anchor = next((c["results"] for c in curves if c["name"] == a.against), None)
-    if anchor:
-        at_the_rates_of(a.against, points(anchor, "psnr-rgb"), points(test, "psnr-rgb"))
+    for curve in (curve for curve in curves if curve["name"] != name):
+        pairs = [(points(curve["results"], quality), points(test, quality)) for quality in qualities]
+        rates = [bd_rate(anchor, tested) for anchor, tested in pairs]
+        cells = ["no overlap" if r is None else f"{r:+.1f} %" for r in rates]
+        line(curve["name"], *cells, spread(pictures, curve["name"], name))
 
 
 def by_picture(folders: list[Path]) -> list[dict[str, Points]]:
     """PSNR over bits per pixel of every picture, by codec."""
     found: dict[str, dict[str, set[tuple[float, float]]]] = {}
-    for row in (row for folder in folders for row in Results(folder).rows()):
+    rows = [row for folder in folders for row in Results(folder).rows()]
+    for row in rows:
         if "error" not in row:
             curves = found.setdefault(row["image"], {})
             curves.setdefault(row["codec"], set()).add((row["bpp"], row["metrics"]["psnr"]))
