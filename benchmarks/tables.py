@@ -5,8 +5,8 @@
 OUT: the folders of finished runs of the same pictures, each codec in one of them. Means over the pictures, as
 in OUT/summaries; BD-rates of --of against the others, by PCHIP over the qualities that both reach; of what is
 better lower, over its negative. The BD-rate per picture is by PSNR: mean, standard error, least and most.
-Then, at each rate of --against, what --of has there by PSNR (PCHIP over log bpp), and how many more bits it
-needs for the same.
+Then, at each rate of --against, which PSNR and which distance --of has there (PCHIP over log bpp), and how
+many more bits it needs for the same.
 """
 
 import argparse
@@ -53,10 +53,11 @@ def main() -> None:
     every_point(curves)
     print()
     rates_of(a.of, test, curves, by_picture(a.folders))
-    print()
     anchor = next((c["results"] for c in curves if c["name"] == a.against), None)
-    if anchor:
-        at_the_rates_of(a.against, points(anchor, "psnr-rgb"), points(test, "psnr-rgb"))
+    for quality in ("psnr-rgb", "fd-efficientnet"):
+        if anchor and quality in anchor and quality in test:
+            print()
+            at_the_rates_of(a.against, quality, points(anchor, quality), points(test, quality))
 
 
 def every_point(curves: list[dict]) -> None:
@@ -104,17 +105,20 @@ def spread(pictures: list[dict[str, Points]], anchor: str, test: str) -> str:
     return f"{mean_and_error(known)}, {min(known):+.0f} to {max(known):+.0f}; {less} less"
 
 
-def at_the_rates_of(name: str, anchor: Points, test: Points) -> None:
+def at_the_rates_of(name: str, quality: str, anchor: Points, test: Points) -> None:
     """What the tested curve has at the anchor's rates, and which rate has the anchor's quality."""
     rates, qualities = np.array(sorted(test)).T
-    quality = PchipInterpolator(np.log(rates), qualities, extrapolate=False)
-    rate = PchipInterpolator(qualities, np.log(rates), extrapolate=False)
-    line(f"bpp of {name}", "its PSNR, dB", "ours there", "bits for its PSNR")
+    quality_at = PchipInterpolator(np.log(rates), qualities, extrapolate=False)
+    rate_at = PchipInterpolator(qualities, np.log(rates), extrapolate=False)
+    head = COLUMNS[quality][0]
+    line(f"bpp of {name}", f"its {head}", "ours there", f"bits for its {head.split(',')[0]}")
     line(*["---"] * 4)
-    for bpp, db in anchor:
-        ours, more = float(quality(np.log(bpp))), 100 * float(np.exp(rate(db)) / bpp - 1)
-        cells = ["" if np.isnan(x) else format(x, how) for x, how in ((ours, ".2f"), (more, "+.1f"))]
-        line(f"{bpp:.4f}", f"{db:.2f}", cells[0], cells[1] and f"{cells[1]} %")
+    sign = -1 if quality in LOWER else 1
+    for bpp, reached in anchor:
+        ours, more = float(quality_at(np.log(bpp))), 100 * float(np.exp(rate_at(reached)) / bpp - 1)
+        there = "" if np.isnan(ours) else value(quality, sign * ours)
+        bits = "" if np.isnan(more) else f"{more:+.1f} %"
+        line(f"{bpp:.4f}", value(quality, sign * reached), there, bits)
 
 
 def line(*cells: str) -> None:

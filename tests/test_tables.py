@@ -11,11 +11,22 @@ def test_at_the_rates_of_a_curve_that_is_reached_with_half_the_bits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """PSNR rises by 3 dB a doubling; the last quality lies beyond the tested curve."""
-    tables.at_the_rates_of("avif", [(0.1, 27.0), (0.2, 30.0), (0.4, 33.0)], [(0.05, 27.0), (0.1, 30.0)])
+    anchor, test = [(0.1, 27.0), (0.2, 30.0), (0.4, 33.0)], [(0.05, 27.0), (0.1, 30.0)]
+    tables.at_the_rates_of("avif", "psnr-rgb", anchor, test)
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "| 0.1000 | 27.00 | 30.00 | -50.0 % |"
     assert lines[3] == "| 0.2000 | 30.00 |  | -50.0 % |"
     assert lines[4] == "| 0.4000 | 33.00 |  |  |"
+
+
+def test_a_quality_that_is_better_lower_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """The distance halves from 600 to 300 with four times the bits, evenly over their logarithm."""
+    results = {"bpp": [0.1, 0.4], "fd-efficientnet": [600.0, 300.0]}
+    test = tables.points(results, "fd-efficientnet")
+    tables.at_the_rates_of("avif", "fd-efficientnet", [(0.2, -600.0), (0.8, -100.0)], test)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| bpp of avif | its distance | ours there | bits for its distance |"
+    assert lines[2:] == ["| 0.2000 | 600 | 450 | -50.0 % |", "| 0.8000 | 100 |  |  |"]
 
 
 def test_the_spread_over_pictures(tmp_path: Path) -> None:
