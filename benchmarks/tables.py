@@ -17,7 +17,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from benchmarks.efforts import mean_and_error
-from psc.evaluate.bd import bd_rate
+from psc.evaluate.bd import ascending, bd_rate
 from psc.evaluate.results import Results
 
 COLUMNS = {
@@ -107,7 +107,7 @@ def spread(pictures: list[dict[str, Points]], anchor: str, test: str) -> str:
 
 def at_the_rates_of(name: str, quality: str, anchor: Points, test: Points) -> None:
     """What the tested curve has at the anchor's rates, and which rate has the anchor's quality."""
-    rates, qualities = np.array(sorted(test)).T
+    rates, qualities = np.array(ascending(test)).T
     quality_at = PchipInterpolator(np.log(rates), qualities, extrapolate=False)
     rate_at = PchipInterpolator(qualities, np.log(rates), extrapolate=False)
     head = COLUMNS[quality][0]

@@ -28,7 +28,7 @@ def bd_rate(anchor: Points, test: Points, method: Method = "pchip") -> float | N
         Per cent of the anchor's rate; below zero where ``test`` takes less. None where the curves have no
         interval of quality in common, or fewer than two points.
     """
-    kept = [_ascending(points) for points in (anchor, test)]
+    kept = [ascending(points) for points in (anchor, test)]
     if min(map(len, kept)) < 2:
         return None
     low, high = (choice(p[i][1] for p in kept) for choice, i in ((max, 0), (min, -1)))
@@ -38,7 +38,7 @@ def bd_rate(anchor: Points, test: Points, method: Method = "pchip") -> float | N
     return 100 * math.expm1((after - before) / (high - low))
 
 
-def _ascending(points: Points) -> list[tuple[float, float]]:
+def ascending(points: Points) -> list[tuple[float, float]]:
     """The points that no other one beats in both rate and quality, by rising rate and quality."""
     kept: list[tuple[float, float]] = []
     for rate, quality in sorted(points, key=lambda point: (point[0], -point[1])):
